@@ -1,0 +1,94 @@
+//! The one language every front end reads: bars, lines and machines fold the same stream.
+//!
+//! Producers say what happened and never how to show it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{HostName, RunId};
+use crate::core::plan::StepKind;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A stage of the whole command began.
+    StageStarted {
+        /// Which.
+        stage: Stage,
+        /// How many hosts take part.
+        hosts: usize,
+    },
+    /// A stage is over for one host.
+    HostDone {
+        /// Which stage.
+        stage: Stage,
+        /// Which host.
+        host: HostName,
+        /// How it went.
+        outcome: HostOutcome,
+    },
+    /// A stage is over.
+    StageFinished {
+        /// Which.
+        stage: Stage,
+    },
+    /// A run with a journal began.
+    RunStarted {
+        /// Its id.
+        run: RunId,
+    },
+    /// A step began on a host.
+    StepStarted {
+        /// Which host.
+        host: HostName,
+        /// Which step.
+        step: StepKind,
+        /// It is being undone.
+        undo: bool,
+    },
+    /// A step is over.
+    StepFinished {
+        /// Which host.
+        host: HostName,
+        /// Which step.
+        step: StepKind,
+        /// It was being undone.
+        undo: bool,
+        /// Why it failed, if it did.
+        error: Option<String>,
+    },
+}
+
+/// The stages of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Reading the cloud and the hosts.
+    Discover,
+    /// Applying the plan.
+    Apply,
+    /// Probing.
+    Verify,
+    /// Taking a run back.
+    Rollback,
+}
+
+/// How a stage went for one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "reason")]
+pub enum HostOutcome {
+    /// Nothing was wrong, nothing was done.
+    Ok,
+    /// It was changed, and the probes hold.
+    Changed,
+    /// It was changed, a step failed, and it was taken back.
+    Reverted(String),
+    /// It failed; nothing was left half done.
+    Failed(String),
+    /// It could not be reached; nothing was changed.
+    Unreachable(String),
+    /// It was refused before anything was changed.
+    Refused(String),
+    /// A human is needed.
+    Unknown(String),
+}

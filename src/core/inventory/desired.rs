@@ -1,0 +1,151 @@
+//! The resolved inventory: every default, group and host setting merged, one complete record per host.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
+
+/// Everything an inventory asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Where the instances live and how to talk to the cloud.
+    pub cloud: CloudDesired,
+    /// The hosts in the order of the inventory, names unique.
+    pub hosts: Vec<HostDesired>,
+}
+
+/// The cloud account's side of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CloudDesired {
+    /// Which cloud.
+    pub provider: Provider,
+    /// The region all hosts live in.
+    pub region: RegionId,
+    /// ECS endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    pub ecs_endpoint: Option<String>,
+    /// VPC endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    pub vpc_endpoint: Option<String>,
+    /// Where the credentials come from.
+    pub credentials: CredentialSource,
+}
+
+/// The clouds that can be driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Provider {
+    /// Alibaba Cloud, ECS 2014-05-26 and VPC 2016-04-28.
+    Aliyun,
+}
+
+/// Where credentials are taken from. Secrets themselves are never part of an inventory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CredentialSource {
+    /// The environment if it has a key, else the instance's RAM role.
+    #[default]
+    Auto,
+    /// `ALIBABA_CLOUD_ACCESS_KEY_ID`, `_SECRET` and optionally `ALIBABA_CLOUD_SECURITY_TOKEN`.
+    Environment,
+    /// The RAM role of the instance we run on, by the metadata service.
+    EcsRamRole,
+}
+
+/// One host with all its settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostDesired {
+    /// The inventory name.
+    pub name: HostName,
+    /// The groups it belongs to, in the order of the inventory.
+    pub groups: Vec<String>,
+    /// The instance behind the name.
+    pub instance: InstanceId,
+    /// The address to manage it by; the primary private address if absent.
+    pub address: Option<Ipv4Addr>,
+    /// How to log in.
+    pub ssh: SshDesired,
+    /// The secondary network interface to have.
+    pub eni: EniDesired,
+    /// The policy route to have on the host.
+    pub route: RouteDesired,
+    /// What to probe afterwards.
+    pub verify: VerifyDesired,
+    /// What may be done although it is costly or cannot be undone.
+    pub allow: AllowDesired,
+}
+
+/// How to log in to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SshDesired {
+    /// Login name; `root` by default. Anybody else becomes root by `sudo -n`.
+    pub user: String,
+    /// TCP port; 22 by default.
+    pub port: u16,
+    /// Private key file. Relative paths are relative to the inventory's folder.
+    pub key: Option<PathBuf>,
+    /// `known_hosts` files, all consulted. Relative paths are relative to the inventory's folder.
+    pub known_hosts: Vec<PathBuf>,
+    /// A host to go through.
+    pub jump: Option<JumpDesired>,
+    /// Limit for TCP connect, key exchange and authentication together.
+    pub connect_timeout: Duration,
+}
+
+/// A jump host, logged in to with the same key and `known_hosts` files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JumpDesired {
+    /// Login name there.
+    pub user: String,
+    /// Its name or address, also the name looked up in `known_hosts`.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// The secondary network interface to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EniDesired {
+    /// Its name in the cloud, already rendered for this host.
+    pub name: String,
+    /// Where to create it; the primary interface's vSwitch if absent.
+    pub vswitch: Option<VSwitchId>,
+    /// Its security groups; the primary interface's if empty.
+    pub security_groups: Vec<SecurityGroupId>,
+    /// Its primary private address; chosen by the cloud if absent.
+    pub primary_ip: Option<Ipv4Addr>,
+}
+
+/// The policy route to have on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteDesired {
+    /// Routing table number, 1 to 4294967295 without 253, 254, 255; 101 by default.
+    pub table: u32,
+    /// Rule priority, 1 to 32765; 4101 by default.
+    pub priority: u32,
+    /// What makes it survive a reboot.
+    pub persist: Persist,
+}
+
+/// What makes the host's routes survive a reboot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Persist {
+    /// A marked block in `rc.local`.
+    #[default]
+    RcLocal,
+    /// Nothing: the change is gone after a reboot.
+    None,
+}
+
+/// What to probe afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyDesired {
+    /// Services that answer with the caller's address, `http(s)://…`, as text or JSON.
+    pub echo: Vec<String>,
+    /// The TCP port on which SSH must answer through the EIP; the ssh port by default.
+    pub inbound_port: u16,
+}
+
+/// Consent to what costs money or cannot be undone.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AllowDesired {
+    /// `PrePaid` → `PostPaid` where the conversion needs it.
+    pub charge_type_change: bool,
+}

@@ -1,0 +1,11 @@
+//! The pure half: what is wanted, what was seen, what to do about it, and how it went.
+//!
+//! Nothing in here may do I/O, read a clock, draw a random number or be async. Same inputs, same bytes.
+
+pub mod event;
+pub mod inventory;
+pub mod model;
+pub mod observed;
+pub mod plan;
+pub mod saga;
+pub mod template;

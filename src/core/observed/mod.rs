@@ -1,0 +1,36 @@
+//! What was seen: the cloud's records and what the hosts print, as typed values.
+//!
+//! Must never turn "could not be seen" into "is absent" ([`Observation`]), and never let a host's text become anything
+//! but data.
+
+mod cloud;
+pub mod facts;
+
+pub use cloud::{
+    ChargeType, CloudView, DefaultRoute, Eip, EipHolder, EipStatus, Eni, EniStatus, ForwardEntry, Instance,
+    InstanceEip, InstanceStatus, InternetChargeType, SnatEntry, VSwitch,
+};
+pub use facts::Facts;
+
+use serde::{Deserialize, Serialize};
+
+/// A value that was looked for: seen, or not visible to us and then unknown rather than absent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation<T> {
+    /// It was read.
+    Seen(T),
+    /// It could not be read, and why.
+    Unseen(String),
+}
+
+impl<T> Observation<T> {
+    /// The value if it was seen.
+    #[must_use]
+    pub const fn seen(&self) -> Option<&T> {
+        match self {
+            Self::Seen(value) => Some(value),
+            Self::Unseen(_) => None,
+        }
+    }
+}

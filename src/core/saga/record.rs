@@ -1,0 +1,79 @@
+//! What is written down about one host's run. The serialised form is the journal's format: additive changes only.
+
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{AllocationId, EniId, MacAddr};
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::{Op, StepKind};
+
+/// One line of a host's run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// About to do this. Durable before the effect.
+    Intent(Op),
+    /// It was done, or found done, and this is what it brought.
+    Done(StepKind, Effect),
+    /// It was refused: it had no effect and will not have one.
+    Refused(StepKind, String),
+    /// Whether it had an effect could not be found out.
+    Unknown(StepKind, String),
+    /// About to undo it. Durable before the effect.
+    UndoIntent(StepKind),
+    /// It was undone, or there was nothing left to undo; the text says what cannot be taken back.
+    Undone(StepKind, Option<String>),
+    /// Undoing failed.
+    UndoFailed(StepKind, String),
+    /// The end of this host's run.
+    Ended(End),
+}
+
+/// What a step brought: values that later steps and the undo need.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nothing that anybody needs later.
+    Nothing,
+    /// The instance's EIP.
+    Converted {
+        /// Its allocation.
+        allocation: AllocationId,
+        /// Its address.
+        address: Ipv4Addr,
+    },
+    /// The interface.
+    EniCreated {
+        /// Its id.
+        eni: EniId,
+    },
+    /// The interface as attached.
+    EniAttached {
+        /// Its id.
+        eni: EniId,
+        /// Its hardware address.
+        mac: MacAddr,
+        /// Its primary private address.
+        address: Ipv4Addr,
+    },
+    /// The host's part; what `rc.local` was before and became.
+    Configured {
+        /// Before.
+        before: RcLocal,
+        /// The content written; `None` if it was left alone.
+        after: Option<String>,
+    },
+}
+
+/// How a host's run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum End {
+    /// Everything is done and verified.
+    Committed,
+    /// Everything that was done was taken back; the reason.
+    Unwound(String),
+    /// A human is needed; the reason.
+    Stuck(String),
+}

@@ -1,0 +1,20 @@
+//! The doors to the outside: everything the engine can ask of the world.
+//!
+//! Adapters (`cloud`, `ssh`, `journal`) implement these traits; tests implement them in memory. Nothing in here acts.
+
+mod cloud;
+mod journal;
+mod transport;
+
+pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
+pub use journal::{Journal, JournalError, RunMeta, RunVerb};
+pub use transport::{
+    Exec, ExitStatus, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,
+    Transport,
+};
+
+/// The wall clock. Durations and sleeps go through tokio's time, which tests can pause.
+pub trait Clock: Send + Sync {
+    /// Now, as milliseconds since 1970-01-01T00:00:00Z.
+    fn now_ms(&self) -> i64;
+}

@@ -1,0 +1,148 @@
+//! SSH as the engine needs it: connect with a checked host key, run one script, close.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+/// A public host key: algorithm and base64 blob, as in `known_hosts`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct HostKey {
+    /// OpenSSH text form without comment, `ssh-ed25519 AAAA…`.
+    pub openssh: String,
+    /// `SHA256:…`
+    pub fingerprint: String,
+}
+
+/// Which host key is accepted. There is no way to accept any key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostKeyPolicy {
+    /// A key that the `known_hosts` files record under one of the names (`host`, `[host]:port`, hashed or plain).
+    KnownHosts {
+        /// Files, all consulted; one that cannot be read is an error.
+        files: Vec<PathBuf>,
+        /// Names under which the key may be recorded, most specific first.
+        names: Vec<String>,
+    },
+    /// Exactly this key.
+    Pinned(HostKey),
+}
+
+/// Where and how to log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Address to connect to (from the jump host if there is one).
+    pub address: IpAddr,
+    /// TCP port.
+    pub port: u16,
+    /// Login name.
+    pub user: String,
+    /// Private key file, OpenSSH format, without passphrase.
+    pub key: PathBuf,
+    /// Which host key is accepted.
+    pub host_key: HostKeyPolicy,
+    /// A host to go through.
+    pub jump: Option<Box<Jump>>,
+    /// Limit for TCP connect, key exchange and authentication together.
+    pub connect_within: Duration,
+}
+
+/// A jump host: like a target, but it may be given by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Jump {
+    /// Name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Login name.
+    pub user: String,
+    /// Private key file.
+    pub key: PathBuf,
+    /// Which host key is accepted.
+    pub host_key: HostKeyPolicy,
+}
+
+/// A script to run as `/bin/sh -s`, fed by stdin in one exec request; nothing is put on a command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    /// The script.
+    pub script: String,
+    /// Run it by `sudo -n`, because the login is not root's.
+    pub sudo: bool,
+    /// Limit for the whole execution.
+    pub wall: Duration,
+    /// Limit for each of stdout and stderr, in bytes; the rest is dropped and flagged.
+    pub max_output: usize,
+}
+
+/// What came of a script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output, raw.
+    pub stdout: Vec<u8>,
+    /// Standard error, raw.
+    pub stderr: Vec<u8>,
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Output over the limit was dropped.
+    pub truncated: bool,
+}
+
+/// How a remote command ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// With this code.
+    Code(u32),
+    /// By this signal, named without `SIG`.
+    Signal(String),
+}
+
+/// Makes connections. One connection per host and phase.
+#[async_trait]
+pub trait Transport: Send + Sync {
+    /// Connects, checks the host key, authenticates. Retries nothing.
+    async fn connect(&self, target: &Target) -> Result<Box<dyn Session>, SshError>;
+}
+
+/// An authenticated connection.
+#[async_trait]
+pub trait Session: Send + Sync {
+    /// The key the host has proven to hold.
+    fn host_key(&self) -> &HostKey;
+    /// Runs one script and waits for its end.
+    async fn exec(&self, exec: &Exec) -> Result<Output, SshError>;
+    /// Says goodbye; errors do not matter any more.
+    async fn close(self: Box<Self>);
+}
+
+/// Why a connection or a command did not end well.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SshError {
+    /// What kind of failure it is.
+    pub kind: SshErrorKind,
+    /// For people: what happened, and what to do about it where we know. No trailing dot, no raw text of the host.
+    pub message: String,
+}
+
+/// Kinds of SSH failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SshErrorKind {
+    /// No TCP connection, or no SSH behind it, in time.
+    Unreachable,
+    /// No key is recorded for the host.
+    HostKeyUnknown,
+    /// A key is recorded for the host, and it is another one, or it is revoked.
+    HostKeyChanged,
+    /// The host refused our key.
+    Auth,
+    /// Something on our side: key file, `known_hosts`, configuration.
+    Local,
+    /// The connection broke or went silent while a command ran: its outcome is unknown.
+    Lost,
+    /// The command did not end in time; it was cut off and its outcome is unknown.
+    Timeout,
+    /// The peer broke the protocol or a limit.
+    Protocol,
+}
