@@ -28,6 +28,7 @@ impl KeyBlob {
     /// # Errors
     /// A phrase that says what is wrong with it.
     pub fn parse(algorithm: &str, base64: &str) -> Result<Self, &'static str> {
+        use ssh_key::Algorithm as Alg;
         let blob = BASE64.decode(base64.as_bytes()).map_err(|_| "the key is not base64")?;
         let named = blob
             .split_first_chunk::<4>()
@@ -36,12 +37,11 @@ impl KeyBlob {
             return Err("the key is not of the type that the line names");
         }
         // A type that the library does not know is kept: the name is on record, with a key we cannot use.
-        match ssh_key::PublicKey::from_bytes(&blob) {
-            Ok(_) | Err(ssh_key::Error::AlgorithmUnknown | ssh_key::Error::AlgorithmUnsupported { .. }) => {
-                Ok(Self { algorithm: algorithm.to_owned(), blob })
-            }
-            Err(_) => Err("the key is damaged"),
+        let is_usable = matches!(Alg::new(algorithm), Ok(Alg::Ed25519 | Alg::Ecdsa { .. } | Alg::Rsa { .. }));
+        if is_usable && ssh_key::PublicKey::from_bytes(&blob).is_err() {
+            return Err("the key is damaged");
         }
+        Ok(Self { algorithm: algorithm.to_owned(), blob })
     }
 
     /// `SHA256:…` as OpenSSH shows it.
