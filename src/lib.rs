@@ -14,3 +14,4 @@ pub mod cli;
 pub mod core;
 pub mod lab;
 pub mod ports;
+pub mod ssh;

@@ -9,3 +9,4 @@ pub mod observed;
 pub mod plan;
 pub mod saga;
 pub mod template;
+pub mod text;
