@@ -11,6 +11,7 @@
 //! `ports` and `core`, never each other or the engine. `tests/suite/tidy.rs` enforces this table.
 
 pub mod cli;
+pub mod cloud;
 pub mod core;
 pub mod lab;
 pub mod ports;

@@ -1,0 +1,247 @@
+//! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`].
+//!
+//! Layers, each on top of the next: [`view`], [`write`], [`wait`] say what to ask; [`retry`] and [`page`] repeat it;
+//! [`client`] signs and sends it once. Must never read the process environment, the wall clock or the network on its own:
+//! all three are handed in.
+
+mod classify;
+mod client;
+mod credentials;
+mod endpoints;
+mod env;
+mod goal;
+mod http;
+mod page;
+mod parse;
+mod read;
+mod retry;
+mod settle;
+mod sign;
+mod tuning;
+mod view;
+mod wait;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::client::{Api, error};
+use self::credentials::Credentials;
+use self::endpoints::{Product, endpoint};
+use self::http::Http;
+use self::wait::{Kind, Waits};
+use crate::core::inventory::CredentialSource;
+use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::ports::{
+    Clock, Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope,
+};
+
+pub use self::env::Env;
+pub use self::tuning::Tuning;
+
+/// Where the account's resources live and how to reach them.
+#[derive(Debug, Clone)]
+pub struct AliyunConfig {
+    /// The region of everything.
+    pub region: RegionId,
+    /// ECS endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    pub ecs_endpoint: Option<String>,
+    /// VPC endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    pub vpc_endpoint: Option<String>,
+    /// Where the keys come from.
+    pub credentials: CredentialSource,
+    /// The metadata service as `http://host[:port]`; `http://100.100.100.200` if absent.
+    pub metadata_base: Option<String>,
+    /// Limits and patience.
+    pub tuning: Tuning,
+}
+
+/// The client. Dropping it ends everything it has running.
+pub struct Aliyun {
+    api: Arc<Api>,
+    instances: Waits<Instances>,
+    enis: Waits<Enis>,
+    eips: Waits<Eips>,
+}
+
+impl Aliyun {
+    /// Sets up the client. Sends nothing; keys of a RAM role are fetched with the first call.
+    ///
+    /// # Errors
+    /// [`CloudErrorKind::Account`] if the chosen source has no keys, [`CloudErrorKind::Refused`] if an endpoint is
+    /// malformed or TLS cannot be set up.
+    pub fn new(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) -> Result<Self, CloudError> {
+        let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
+        let AliyunConfig { region, tuning, .. } = config;
+        let ecs = endpoint(Product::Ecs, region, config.ecs_endpoint.as_deref()).map_err(refused)?;
+        let vpc = endpoint(Product::Vpc, region, config.vpc_endpoint.as_deref()).map_err(refused)?;
+        let base = config.metadata_base.as_deref();
+        let credentials = Credentials::new(config.credentials, env, base, tuning.metadata_timeout)?;
+        let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https");
+        let http = Http::new(tuning, tls).map_err(refused)?;
+        let api = Api {
+            region: region.clone(),
+            ecs,
+            vpc,
+            http,
+            credentials,
+            clock,
+            tuning: *tuning,
+            calls: Mutex::default(),
+        };
+        Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
+    }
+}
+
+impl fmt::Debug for Aliyun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aliyun")
+            .field("region", &self.api.region)
+            .field("ecs", &self.api.ecs)
+            .field("vpc", &self.api.vpc)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl Cloud for Aliyun {
+    async fn view(&self, scope: &ViewScope) -> Result<CloudView, CloudError> {
+        self.api.view(scope).await
+    }
+
+    async fn make_post_paid(&self, instance: &InstanceId, token: &str) -> Result<(), CloudError> {
+        self.api.make_post_paid(instance, token).await
+    }
+
+    async fn convert_public_ip(&self, instance: &InstanceId) -> Result<(), CloudError> {
+        self.api.convert_public_ip(instance).await
+    }
+
+    async fn create_eni(&self, spec: &EniSpec, token: &str) -> Result<EniId, CloudError> {
+        self.api.create_eni(spec, token).await
+    }
+
+    async fn delete_eni(&self, eni: &EniId) -> Result<(), CloudError> {
+        self.api.delete_eni(eni).await
+    }
+
+    async fn attach_eni(&self, eni: &EniId, instance: &InstanceId) -> Result<(), CloudError> {
+        self.api.attach_eni(eni, instance).await
+    }
+
+    async fn detach_eni(&self, eni: &EniId, instance: &InstanceId) -> Result<(), CloudError> {
+        self.api.detach_eni(eni, instance).await
+    }
+
+    async fn associate_eip(
+        &self,
+        eip: &AllocationId,
+        to: &EipHolder,
+        private_ip: Option<Ipv4Addr>,
+        token: &str,
+    ) -> Result<(), CloudError> {
+        self.api.associate_eip(eip, to, private_ip, token).await
+    }
+
+    async fn unassociate_eip(
+        &self,
+        eip: &AllocationId,
+        from: &EipHolder,
+        private_ip: Option<Ipv4Addr>,
+        token: &str,
+    ) -> Result<(), CloudError> {
+        self.api.unassociate_eip(eip, from, private_ip, token).await
+    }
+
+    async fn await_instance(
+        &self,
+        id: &InstanceId,
+        goal: &InstanceGoal,
+        within: Duration,
+    ) -> Result<Instance, CloudError> {
+        self.instances.until(&self.api, id, within, |it, _, _| goal::instance(goal, it)).await
+    }
+
+    async fn await_eni(&self, id: &EniId, goal: &EniGoal, within: Duration) -> Result<Eni, CloudError> {
+        let grace = self.api.tuning.attach_grace;
+        let judge = |it: &Eni, memory: &mut _, waited| goal::eni(goal, it, memory, waited, grace);
+        self.enis.until(&self.api, id, within, judge).await
+    }
+
+    async fn await_eip(
+        &self,
+        id: &AllocationId,
+        goal: &EipGoal,
+        within: Duration,
+    ) -> Result<Eip, CloudError> {
+        self.eips.until(&self.api, id, within, |it, memory, _| goal::eip(goal, it, memory)).await
+    }
+
+    fn calls(&self) -> BTreeMap<String, u64> {
+        self.api.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+macro_rules! kind {
+    ($kind:ident, $id:ty, $record:ty, $action:literal, $batch:expr, $list:ident, $pick:expr, $state:expr) => {
+        struct $kind;
+
+        impl Kind for $kind {
+            type Id = $id;
+            type Record = $record;
+            const ACTION: &'static str = $action;
+            const BATCH: usize = $batch;
+
+            fn describe(api: Arc<Api>, ids: BTreeSet<$id>) -> wait::Described<Self> {
+                Box::pin(async move {
+                    let records = api.$list(&ids).await?.into_iter().map($pick);
+                    Ok(records.map(|record| (record.id.clone(), record)).collect())
+                })
+            }
+
+            fn state(record: &$record) -> String {
+                $state(record)
+            }
+        }
+    };
+}
+
+kind!(
+    Instances,
+    InstanceId,
+    Instance,
+    "DescribeInstances",
+    read::INSTANCE_BATCH,
+    instances,
+    |record| record.instance,
+    |it: &Instance| format!("{:?}, {:?}", it.status, it.charge_type)
+);
+kind!(
+    Enis,
+    EniId,
+    Eni,
+    "DescribeNetworkInterfaces",
+    read::ENI_BATCH,
+    enis,
+    |record| record.eni,
+    |it: &Eni| format!("{:?}", it.status)
+);
+kind!(
+    Eips,
+    AllocationId,
+    Eip,
+    "DescribeEipAddresses",
+    read::EIP_BATCH,
+    eips,
+    |record| record,
+    |it: &Eip| format!("{:?}", it.status)
+);

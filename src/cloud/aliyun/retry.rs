@@ -1,0 +1,117 @@
+//! Repeats what may be repeated, and says truthfully how a call ended.
+//!
+//! The rule for writes: while the outcome of an attempt is unknown, only the same `ClientToken` may be sent again, and
+//! without one nothing may; after a definite refusal that will pass, another token is used. A write that was ever
+//! unknown never ends as refused.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::classify::Then;
+use super::client::{Api, Call, Failure};
+use super::settle::{Look, Sight};
+use super::sign::sha256_hex;
+use crate::ports::{CloudError, CloudErrorKind};
+
+/// The longest `ClientToken`.
+const TOKEN_MAX: usize = 64;
+
+/// The token of the `n`th definite attempt: the base itself first.
+fn token(base: &str, n: u32) -> String {
+    if n == 0 {
+        return base.to_owned();
+    }
+    let suffix = format!("-{n}");
+    let fits = base.len() + suffix.len() <= TOKEN_MAX;
+    let digest = || sha256_hex(base.as_bytes()).split_off(32);
+    format!("{}{suffix}", if fits { base.to_owned() } else { digest() })
+}
+
+impl Api {
+    /// Makes a call that only looks, until it is answered or patience runs out.
+    pub(super) async fn read(&self, call: &Call) -> Result<Value, CloudError> {
+        self.call(call, None).await.map(|(answer, _)| answer)
+    }
+
+    /// Makes a call that changes something. `look` tells whether the wish is fulfilled when the answer does not. Returns
+    /// the answer (null if only looking told) and the `ClientToken` it belongs to.
+    pub(super) async fn write(
+        &self,
+        call: &Call,
+        look: &Look,
+    ) -> Result<(Value, Option<String>), CloudError> {
+        self.call(call, Some(look)).await
+    }
+
+    async fn call(&self, call: &Call, look: Option<&Look>) -> Result<(Value, Option<String>), CloudError> {
+        let until = Instant::now() + self.tuning.retry_budget;
+        let (mut attempt, mut fresh, mut unsure, mut renewed) = (0u32, 0u32, false, false);
+        loop {
+            let token = call.token.as_deref().map(|base| token(base, fresh));
+            let Failure { mut error, then, retry_after } = match self.send(call, token.as_deref()).await {
+                Ok(answer) => return Ok((answer, token)),
+                Err(failure) => failure,
+            };
+            unsure = match then {
+                Then::Repeat => call.write,
+                Then::Fresh => false,
+                _ => unsure,
+            };
+            let again = match then {
+                Then::Stop | Then::Look => false,
+                Then::Repeat => !call.write || call.token.is_some(),
+                Then::Renew => !std::mem::replace(&mut renewed, true),
+                Then::Later | Then::Throttled | Then::Fresh => true,
+            };
+            let sighted = match look {
+                Some(look) if unsure || matches!(then, Then::Look | Then::Later) => self.sight(look).await,
+                _ => Sight::NotYet,
+            };
+            match sighted {
+                Sight::Done => return Ok((Value::Null, token)),
+                Sight::Never(why) if !unsure => {
+                    error.kind = CloudErrorKind::Refused;
+                    error.message = format!("{} ({why})", error.message);
+                    return Err(*error);
+                }
+                Sight::Never(_) | Sight::NotYet => {}
+            }
+            let pause = self.pause(attempt, retry_after);
+            if !again || Instant::now() + pause >= until {
+                if unsure {
+                    error.kind = CloudErrorKind::Unknown;
+                }
+                return Err(*error);
+            }
+            if !unsure && matches!(then, Then::Later | Then::Fresh) {
+                fresh += 1;
+            }
+            attempt += 1;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn pause(&self, attempt: u32, retry_after: Option<Duration>) -> Duration {
+        let step = self.tuning.retry_base.saturating_mul(1 << attempt.min(16)).min(self.tuning.retry_cap);
+        (self.tuning.jitter)(step).max(retry_after.unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_tokens_differ_and_fit() {
+        let long = "x".repeat(TOKEN_MAX);
+        for base in ["short", long.as_str()] {
+            let all = [token(base, 0), token(base, 1), token(base, 2)];
+            assert_eq!(all[0], base);
+            assert!(all.iter().all(|t| t.len() <= TOKEN_MAX && t.is_ascii()));
+            assert!(all[0] != all[1] && all[1] != all[2]);
+            assert_eq!(token(base, 1), all[1]);
+        }
+    }
+}
