@@ -4,4 +4,5 @@
 //! mounts; everything happens in namespaces without an uplink, and ends with the process that started it.
 
 pub mod fabric;
+pub mod services;
 pub mod spec;
