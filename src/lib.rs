@@ -12,5 +12,6 @@
 
 pub mod cli;
 pub mod core;
+pub mod journal;
 pub mod lab;
 pub mod ports;
