@@ -15,3 +15,4 @@ pub mod core;
 pub mod journal;
 pub mod lab;
 pub mod ports;
+pub mod ui;
