@@ -13,6 +13,8 @@
 pub mod cli;
 pub mod cloud;
 pub mod core;
+pub mod journal;
 pub mod lab;
 pub mod ports;
 pub mod ssh;
+pub mod ui;

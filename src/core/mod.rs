@@ -7,6 +7,7 @@ pub mod inventory;
 pub mod model;
 pub mod observed;
 pub mod plan;
+pub mod report;
 pub mod saga;
 pub mod template;
 pub mod text;

@@ -3,10 +3,12 @@
 //! Adapters (`cloud`, `ssh`, `journal`) implement these traits; tests implement them in memory. Nothing in here acts.
 
 mod cloud;
+mod events;
 mod journal;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
+pub use events::EventSink;
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
 pub use transport::{
     Exec, ExitStatus, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,

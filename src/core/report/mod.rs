@@ -1,0 +1,35 @@
+//! How a run went, as plain data, and that data as text for people and machines.
+//!
+//! Pure: strings go out, nothing is shown from here. What a host or the cloud has said is escaped for the medium it
+//! goes to, and never anything but text there.
+
+mod data;
+mod escape;
+mod fold;
+mod html;
+mod json;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub use data::{Check, Egress, HostReport, OutcomeKind, Report, StepTime, Verb};
+pub use escape::{for_html, for_terminal};
+pub use fold::shorten;
+pub use html::to_html;
+pub use json::{ReportError, from_json, to_json};
+pub use text::{before_after_table, duration, to_text};
+
+/// Exit code of a command that ended with this report: 10 if a host needs a human, else 2 if a host failed, was taken back or
+/// was refused, else 4 if a host could not be reached, else 0.
+#[must_use]
+pub fn exit_code(report: &Report) -> u8 {
+    let code = |host: &HostReport| match OutcomeKind::of(&host.outcome) {
+        OutcomeKind::Ok | OutcomeKind::Changed => 0,
+        OutcomeKind::Unreachable => 4,
+        OutcomeKind::Reverted | OutcomeKind::Failed | OutcomeKind::Refused => 2,
+        OutcomeKind::Unknown => 10,
+    };
+    let codes: Vec<u8> = report.hosts.iter().map(code).collect();
+    [10, 2, 4].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+}

@@ -1,0 +1,98 @@
+//! Between the port's types and columns of text: a run's verb, its id, a host's name, a record.
+//!
+//! Must never panic on what a file holds: every value is checked, and an error names the run and the row.
+
+use rusqlite::{Connection, Row, params};
+
+use crate::core::model::{HostName, RunId};
+use crate::core::saga::Record;
+use crate::ports::{RunMeta, RunVerb};
+
+/// Writes the row of a run.
+pub(super) fn insert_run(conn: &Connection, run: &RunMeta) -> rusqlite::Result<()> {
+    let (verb, of_run) = match &run.verb {
+        RunVerb::Apply => ("apply", None),
+        RunVerb::Rollback(of) => ("rollback", Some(of.as_str())),
+    };
+    conn.prepare("INSERT INTO run (id, verb, of_run, started_ms, inventory) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![run.id.as_str(), verb, of_run, run.started_ms, run.inventory])?;
+    Ok(())
+}
+
+/// Writes the row of a record, already serialised.
+pub(super) fn insert_record(
+    conn: &Connection,
+    run: &RunId,
+    host: &HostName,
+    at_ms: i64,
+    json: &str,
+) -> rusqlite::Result<()> {
+    conn.prepare("INSERT INTO record (run, host, at_ms, record) VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![run.as_str(), host.as_str(), at_ms, json])?;
+    Ok(())
+}
+
+/// Reads all runs, newest first: in the order in which they were begun, because a clock may have been set back.
+pub(super) fn select_runs(conn: &Connection) -> Result<Vec<RunMeta>, String> {
+    let mut statement = conn
+        .prepare("SELECT id, verb, of_run, started_ms, inventory FROM run ORDER BY seq DESC")
+        .map_err(|e| e.to_string())?;
+    let mut rows = statement.query([]).map_err(|e| e.to_string())?;
+    let mut runs = Vec::new();
+    while let Some(row) = rows.next().map_err(|e| e.to_string())? {
+        runs.push(read_run(row)?);
+    }
+    Ok(runs)
+}
+
+fn read_run(row: &Row<'_>) -> Result<RunMeta, String> {
+    let id: String = column(row, 0, "id").map_err(|e| format!("table run: {e}"))?;
+    let damaged = |what: String| format!("run {id:?} is damaged: {what}");
+    let verb: String = column(row, 1, "verb").map_err(damaged)?;
+    let of_run: Option<String> = column(row, 2, "of_run").map_err(damaged)?;
+    let verb = match (verb.as_str(), of_run) {
+        ("apply", None) => RunVerb::Apply,
+        ("rollback", Some(of)) => RunVerb::Rollback(of.parse().map_err(|e| damaged(format!("of_run: {e}")))?),
+        (other, _) => return Err(damaged(format!("verb {other:?} is not known, or does not fit of_run"))),
+    };
+    Ok(RunMeta {
+        id: id.parse().map_err(|e| damaged(format!("id: {e}")))?,
+        verb,
+        started_ms: column(row, 3, "started_ms").map_err(damaged)?,
+        inventory: column(row, 4, "inventory").map_err(damaged)?,
+    })
+}
+
+/// Reads the records of a run in the order in which they were committed.
+pub(super) fn select_records(conn: &Connection, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, String> {
+    let known: bool = conn
+        .query_row("SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)", [run.as_str()], |row| row.get(0))
+        .map_err(|e| e.to_string())?;
+    if !known {
+        return Err(format!("there is no run {run}"));
+    }
+    let mut statement = conn
+        .prepare("SELECT seq, host, at_ms, record FROM record WHERE run = ?1 ORDER BY seq")
+        .map_err(|e| e.to_string())?;
+    let mut rows = statement.query([run.as_str()]).map_err(|e| e.to_string())?;
+    let mut records = Vec::new();
+    while let Some(row) = rows.next().map_err(|e| format!("run {run}: {e}"))? {
+        records.push(read_record(row, run)?);
+    }
+    Ok(records)
+}
+
+fn read_record(row: &Row<'_>, run: &RunId) -> Result<(HostName, i64, Record), String> {
+    let seq: i64 = column(row, 0, "seq").map_err(|e| format!("run {run}: {e}"))?;
+    let damaged = |what: String| format!("run {run}, row {seq} is damaged: {what}");
+    let host: String = column(row, 1, "host").map_err(damaged)?;
+    let host: HostName = host.parse().map_err(|e| damaged(format!("host: {e}")))?;
+    let at_ms = column(row, 2, "at_ms").map_err(damaged)?;
+    let json: String = column(row, 3, "record").map_err(damaged)?;
+    let record = serde_json::from_str(&json).map_err(|e| damaged(format!("record of host {host}: {e}")))?;
+    Ok((host, at_ms, record))
+}
+
+fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize, name: &str) -> Result<T, String> {
+    row.get(index).map_err(|e| format!("{name}: {e}"))
+}

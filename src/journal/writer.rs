@@ -1,0 +1,122 @@
+//! The one thread that holds the connection. Appends that wait while a commit is under way share the next one: one
+//! sync of the disk, however many hosts wait for it.
+//!
+//! Must never answer an append before its commit, nor let the failure of a commit pass for anybody in it.
+
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::row;
+use crate::core::model::{HostName, RunId};
+use crate::core::saga::Record;
+use crate::ports::RunMeta;
+
+/// All records of a run: host, milliseconds since 1970, record.
+pub(super) type Records = Vec<(HostName, i64, Record)>;
+
+/// An answer to one request; the error is a text for people.
+pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
+
+/// What can be asked of the thread.
+pub(super) enum Request {
+    /// Writes something.
+    Write(Write, Reply<()>),
+    /// Reads all runs.
+    Runs(Reply<Vec<RunMeta>>),
+    /// Reads the records of a run.
+    Records(RunId, Reply<Records>),
+}
+
+/// What can be written.
+pub(super) enum Write {
+    /// A run begins.
+    Run(RunMeta),
+    /// A record, serialised by the one who asks, so that this thread does nothing but write.
+    Record {
+        /// Of which run.
+        run: RunId,
+        /// Of which host.
+        host: HostName,
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        at_ms: i64,
+        /// The record as JSON.
+        json: String,
+    },
+}
+
+/// Serves requests in the order in which they came until nobody can send any more.
+pub(super) fn serve(mut conn: Connection, requests: &Receiver<Request>) {
+    let mut carried = None;
+    while let Some(request) = carried.take().or_else(|| requests.recv().ok()) {
+        // An asker that has gone away needs no answer; what it wrote stays written.
+        match request {
+            Request::Runs(reply) => drop(reply.send(row::select_runs(&conn))),
+            Request::Records(run, reply) => drop(reply.send(row::select_records(&conn, &run))),
+            Request::Write(write, reply) => {
+                let mut batch = vec![(write, reply)];
+                carried = loop {
+                    match requests.try_recv() {
+                        Ok(Request::Write(write, reply)) => batch.push((write, reply)),
+                        Ok(read) => break Some(read),
+                        Err(TryRecvError::Empty | TryRecvError::Disconnected) => break None,
+                    }
+                };
+                commit(&mut conn, batch);
+            }
+        }
+    }
+}
+
+/// Commits a batch and only then answers. What the layout forbids (a record of a run that was not begun) fails alone;
+/// anything else fails the whole batch.
+fn commit(conn: &mut Connection, batch: Vec<(Write, Reply<()>)>) {
+    match try_commit(conn, &batch) {
+        Ok(results) => {
+            for ((_, reply), result) in batch.into_iter().zip(results) {
+                drop(reply.send(result));
+            }
+        }
+        Err(error) => {
+            for (_, reply) in batch {
+                drop(reply.send(Err(format!("cannot write: {error}"))));
+            }
+        }
+    }
+}
+
+fn try_commit(
+    conn: &mut Connection,
+    batch: &[(Write, Reply<()>)],
+) -> rusqlite::Result<Vec<Result<(), String>>> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut results = Vec::with_capacity(batch.len());
+    for (write, _) in batch {
+        results.push(match put(&tx, write) {
+            Ok(()) => Ok(()),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+                Err(refusal(write, &error))
+            }
+            Err(error) => return Err(error),
+        });
+    }
+    tx.commit()?;
+    Ok(results)
+}
+
+fn put(conn: &Connection, write: &Write) -> rusqlite::Result<()> {
+    match write {
+        Write::Run(run) => row::insert_run(conn, run),
+        Write::Record { run, host, at_ms, json } => row::insert_record(conn, run, host, *at_ms, json),
+    }
+}
+
+fn refusal(write: &Write, error: &rusqlite::Error) -> String {
+    match write {
+        Write::Run(run) => format!("run {} cannot begin, there is one of that name ({error})", run.id),
+        Write::Record { run, host, .. } => {
+            format!("run {run} was not begun, so nothing can be kept of {host} ({error})")
+        }
+    }
+}
