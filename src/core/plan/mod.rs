@@ -2,9 +2,114 @@
 //!
 //! Pure and deterministic. Must never guess a value that only applying can tell; such values are "known after apply".
 
+mod address;
+mod build;
+mod egress;
+mod eni;
+mod finding;
+mod fleet;
 mod op;
 pub mod rc_local;
 pub mod route;
+mod show;
 
-pub use op::{OWNER_TAG, Op, StepKind};
+pub use build::{Observed, Policy, plan};
+pub use egress::expected_egress;
+pub use finding::{Finding, Severity};
+pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
 pub use route::RouteTarget;
+pub use show::{plan_json, plan_text};
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::{HostName, InstanceId};
+
+/// What to do for every host, in the order of the inventory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan {
+    /// One entry per selected host.
+    pub hosts: Vec<HostPlan>,
+}
+
+/// What to do for one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostPlan {
+    /// The host.
+    pub host: HostName,
+    /// Its instance.
+    pub instance: InstanceId,
+    /// What will happen.
+    pub verdict: Verdict,
+    /// The steps in order; empty unless the verdict is [`Verdict::Change`].
+    pub steps: Vec<Step>,
+    /// What was found on the way: refusals, warnings, notes.
+    pub findings: Vec<Finding>,
+    /// Identifiers and addresses known before the first step.
+    pub known: Known,
+    /// The addresses the host's own traffic must leave from afterwards.
+    pub egress: Vec<Ipv4Addr>,
+}
+
+/// What will happen to a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It is as desired.
+    Unchanged,
+    /// Its steps will be run.
+    Change,
+    /// Nothing, for a reason that a refusal among the findings gives.
+    Refused,
+    /// Nothing, because it could not be looked at.
+    Unreachable,
+}
+
+/// One step of a host's plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    pub op: Op,
+    /// Why it is needed.
+    pub why: String,
+    /// What it changes, as lines that begin with `+`, `-` or a space.
+    pub diff: Vec<String>,
+}
+
+impl HostPlan {
+    /// Why nothing is done: the weightiest finding and its fix; empty if there is none.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let first = self.findings.iter().min_by_key(|finding| finding.severity);
+        first.map_or_else(String::new, |finding| match finding.fix.as_str() {
+            "" => finding.what.clone(),
+            fix => format!("{}; fix: {fix}", finding.what),
+        })
+    }
+}
+
+impl Plan {
+    /// Nothing would be done.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hosts.iter().all(|host| host.steps.is_empty())
+    }
+
+    /// API writes by action. Reads are shared by all hosts and depend on how long the cloud takes, so they are not planned.
+    #[must_use]
+    pub fn writes(&self) -> BTreeMap<&'static str, usize> {
+        let mut writes = BTreeMap::new();
+        for action in self.hosts.iter().flat_map(|host| &host.steps).filter_map(|step| step.op.kind().action()) {
+            *writes.entry(action).or_default() += 1;
+        }
+        writes
+    }
+
+    /// How many hosts have this verdict.
+    #[must_use]
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.hosts.iter().filter(|host| host.verdict == verdict).count()
+    }
+}

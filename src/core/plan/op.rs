@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::RouteTarget;
-use crate::core::model::{InstanceId, SecurityGroupId, VSwitchId};
+use crate::core::model::{AllocationId, EniId, InstanceId, MacAddr, SecurityGroupId, VSwitchId};
 use crate::core::observed::EipHolder;
 
 /// The steps of the procedure in the order in which they are run. The host's part comes before the EIP moves, so that
@@ -57,6 +57,26 @@ impl StepKind {
             Self::Associate => "associate EIP",
             Self::Verify => "verify",
         }
+    }
+
+    /// The API action the step writes with, if it writes to the cloud.
+    #[must_use]
+    pub const fn action(self) -> Option<&'static str> {
+        match self {
+            Self::ChargeType => Some("ModifyInstanceChargeType"),
+            Self::Convert => Some("ConvertNatPublicIpToEip"),
+            Self::CreateEni => Some("CreateNetworkInterface"),
+            Self::AttachEni => Some("AttachNetworkInterface"),
+            Self::Unassociate => Some("UnassociateEipAddress"),
+            Self::Associate => Some("AssociateEipAddress"),
+            Self::Configure | Self::Verify => None,
+        }
+    }
+
+    /// Once done it cannot be undone: there is no way back to a static public address, nor to a subscription.
+    #[must_use]
+    pub const fn irreversible(self) -> bool {
+        matches!(self, Self::ChargeType | Self::Convert)
     }
 }
 
@@ -111,6 +131,55 @@ pub enum Op {
     AssociateEip,
     /// The probes.
     Verify,
+}
+
+impl Op {
+    /// Which step this is.
+    #[must_use]
+    pub const fn kind(&self) -> StepKind {
+        match self {
+            Self::MakePostPaid { .. } => StepKind::ChargeType,
+            Self::ConvertPublicIp { .. } => StepKind::Convert,
+            Self::CreateEni { .. } => StepKind::CreateEni,
+            Self::AttachEni { .. } => StepKind::AttachEni,
+            Self::Configure { .. } => StepKind::Configure,
+            Self::UnassociateEip { .. } => StepKind::Unassociate,
+            Self::AssociateEip => StepKind::Associate,
+            Self::Verify => StepKind::Verify,
+        }
+    }
+}
+
+/// Identifiers and addresses of one host's parts, as far as they are known. Starts with what was observed and grows with
+/// what the steps bring.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// The EIP that carries the host's inbound address.
+    pub eip: Option<KnownEip>,
+    /// The secondary interface.
+    pub eni: Option<KnownEni>,
+    /// The host's inbound address, before and after.
+    pub inbound: Option<Ipv4Addr>,
+}
+
+/// An EIP by id and address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownEip {
+    /// Its allocation.
+    pub id: AllocationId,
+    /// Its address.
+    pub address: Ipv4Addr,
+}
+
+/// A secondary interface; the last two are known from the moment the cloud describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownEni {
+    /// Its id.
+    pub id: EniId,
+    /// Its hardware address.
+    pub mac: Option<MacAddr>,
+    /// Its primary private address.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// Tag key by which egressctl recognises its own interfaces; the value is the instance id.

@@ -4,14 +4,16 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{AllocationId, EniId, MacAddr};
+use crate::core::model::{AllocationId, EniId, InstanceId, MacAddr};
 use crate::core::observed::facts::RcLocal;
-use crate::core::plan::{Op, StepKind};
+use crate::core::plan::{Known, Op, StepKind};
 
 /// One line of a host's run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
+    /// The host's part of the run, as planned.
+    Began(Box<Began>),
     /// About to do this. Durable before the effect.
     Intent(Op),
     /// It was done, or found done, and this is what it brought.
@@ -20,6 +22,8 @@ pub enum Record {
     Refused(StepKind, String),
     /// Whether it had an effect could not be found out.
     Unknown(StepKind, String),
+    /// Somebody asked to take everything back.
+    TurnedBack(String),
     /// About to undo it. Durable before the effect.
     UndoIntent(StepKind),
     /// It was undone, or there was nothing left to undo; the text says what cannot be taken back.
@@ -28,6 +32,17 @@ pub enum Record {
     UndoFailed(StepKind, String),
     /// The end of this host's run.
     Ended(End),
+}
+
+/// A host's plan as the journal keeps it: all that resuming or taking back needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Began {
+    /// The instance.
+    pub instance: InstanceId,
+    /// What was known before the first step.
+    pub known: Known,
+    /// The steps in order.
+    pub ops: Vec<Op>,
 }
 
 /// What a step brought: values that later steps and the undo need.

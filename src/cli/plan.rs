@@ -1,0 +1,37 @@
+//! `egressctl plan`: show what apply would do. Changes nothing.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::fleet::FleetArgs;
+use super::problem::Problem;
+use crate::core::plan::{Plan, Policy, plan, plan_json, plan_text};
+use crate::engine::{Discovered, discover};
+
+/// Show what apply would do, and why; changes nothing
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) fleet: FleetArgs,
+    /// Exit with 2 if there is anything to do
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
+    let fleet = args.fleet.open()?;
+    let (_, plan) = look(&fleet).await?;
+    fleet.ui.finish();
+    fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan) });
+    Ok(if args.detailed_exitcode && !plan.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+/// Discovers and plans.
+pub(super) async fn look(fleet: &super::fleet::Fleet) -> Result<(Discovered, Plan), Problem> {
+    let hosts = fleet.hosts();
+    let discovered = discover(&fleet.world, &hosts).await?;
+    let policy = Policy { now_ms: fleet.world.clock.now_ms() };
+    let plan = plan(&hosts, &discovered.observed, &fleet.world.templates, &policy);
+    Ok((discovered, plan))
+}

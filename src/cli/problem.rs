@@ -1,0 +1,36 @@
+//! Why a verb ends early, with the exit code that says so.
+
+use std::process::ExitCode;
+
+use crate::engine::EngineError;
+
+/// A message for people and an exit code.
+#[derive(Debug)]
+pub(super) struct Problem {
+    message: String,
+    code: u8,
+}
+
+impl Problem {
+    /// An ordinary failure, exit code 1.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 1 }
+    }
+
+    /// A mistake on the command line, exit code 64.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: super::USAGE }
+    }
+
+    /// Says it on standard error.
+    pub(super) fn report(self) -> ExitCode {
+        crate::ui::complain(&self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        Self::failed(error.to_string())
+    }
+}

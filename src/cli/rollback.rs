@@ -1,0 +1,83 @@
+//! `egressctl rollback RUN`: take back what a run did, from its journal.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::apply::{begin, confirm};
+use super::fleet::{Fleet, FleetArgs};
+use super::plan::look;
+use super::problem::Problem;
+use super::run;
+use crate::core::inventory::HostDesired;
+use crate::core::model::RunId;
+use crate::core::report::Verb;
+use crate::engine::{self, RollbackHost};
+use crate::ports::RunVerb;
+
+/// Take back what a run did to the selected hosts
+#[derive(Debug, Args)]
+pub(super) struct RollbackArgs {
+    /// The run, as `egressctl runs` lists it
+    run: RunId,
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// Do not ask
+    #[arg(short, long, alias = "auto-approve")]
+    yes: bool,
+    /// Write the report to FILE as well: .html, .txt, else JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+}
+
+pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
+    let fleet = args.fleet.open()?;
+    let started = fleet.world.clock.now_ms();
+    let hosts = candidates(&fleet, &args.run).await?;
+    if !args.fleet.show.json {
+        fleet.ui.out(&rollback_text(&args.run, &hosts));
+    }
+    if hosts.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.yes {
+        confirm(&fleet, &format!("Take {} hosts back as shown?", hosts.len()))?;
+    }
+    let (discovered, _) = look(&fleet).await?;
+    let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
+    let work = engine::rollback(&fleet.world, &id, &hosts, &discovered);
+    let (results, asked) = match run::heeding(&fleet, work).await {
+        Ok(done) => done,
+        Err(code) => return Ok(code),
+    };
+    let report = run::report(&fleet, Some(id), Verb::Rollback, started, results);
+    let code = run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
+    Ok(asked.map_or(code, ExitCode::from))
+}
+
+/// The selected hosts of the run with anything left to take back.
+pub(super) async fn candidates<'a>(
+    fleet: &'a Fleet,
+    run: &RunId,
+) -> Result<Vec<(&'a HostDesired, RollbackHost)>, Problem> {
+    let known: BTreeMap<_, _> = fleet.selected.iter().map(|host| (&host.name, host)).collect();
+    let hosts = engine::rollback_hosts(&fleet.world, run).await?;
+    Ok(hosts.into_iter().filter_map(|back| known.get(&back.host).map(|host| (*host, back))).collect())
+}
+
+/// What will be taken back, for people.
+pub(super) fn rollback_text(run: &RunId, hosts: &[(&HostDesired, RollbackHost)]) -> String {
+    let mut out = String::new();
+    for (host, back) in hosts {
+        let _ = writeln!(out, "< {} ({})", host.name, host.instance);
+        for (number, (step, possible)) in back.steps().iter().enumerate() {
+            let remark = if *possible { "" } else { " stays: it cannot be taken back" };
+            let _ = writeln!(out, "    {}. undo {}{remark}", number + 1, step.label());
+        }
+    }
+    let _ = writeln!(out, "Rollback of {run}: {} hosts.", hosts.len());
+    out
+}

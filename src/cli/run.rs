@@ -1,0 +1,95 @@
+//! What the verbs that end with a report share: interrupts, the report's files, and the exit code.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::fleet::Fleet;
+use super::problem::Problem;
+use crate::core::model::RunId;
+use crate::core::report::{HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_text};
+use crate::ui::table;
+
+/// Exit code after SIGINT; SIGTERM's is 143.
+const INTERRUPTED: u8 = 130;
+const TERMINATED: u8 = 143;
+
+/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
+pub(super) async fn heeding<T>(fleet: &Fleet, work: impl Future<Output = T>) -> Result<(T, Option<u8>), ExitCode> {
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return Ok((work.await, None));
+    };
+    tokio::pin!(work);
+    let mut asked = None;
+    loop {
+        let code = tokio::select! {
+            done = &mut work => return Ok((done, asked)),
+            _ = interrupt.recv() => INTERRUPTED,
+            _ = terminate.recv() => TERMINATED,
+        };
+        if asked.is_some() {
+            fleet.ui.err("left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n");
+            return Err(ExitCode::from(code));
+        }
+        asked = Some(code);
+        fleet.world.stop.ask();
+        fleet.ui.err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+    }
+}
+
+/// The report of a run that has just ended.
+pub(super) fn report(fleet: &Fleet, run: Option<RunId>, verb: Verb, started_ms: i64, hosts: Vec<HostReport>) -> Report {
+    Report {
+        run,
+        verb,
+        started_ms,
+        finished_ms: fleet.world.clock.now_ms(),
+        hosts,
+        api_calls: fleet.world.cloud.calls(),
+    }
+}
+
+/// Writes the report next to the journal and to the file asked for, shows it, and gives the exit code.
+pub(super) fn conclude(fleet: &Fleet, report: &Report, json: bool, file: Option<&Path>) -> Result<ExitCode, Problem> {
+    let kept = match &report.run {
+        Some(run) => Some(keep(fleet, run, report)?),
+        None => None,
+    };
+    if let Some(path) = file {
+        write_report(path, report)?;
+    }
+    if json {
+        fleet.ui.out(&to_json(report));
+    } else {
+        let (headers, rows) = before_after_table(report);
+        fleet.ui.out(&table::render(&headers, &rows));
+        fleet.ui.out(&format!("\n{}", to_text(report)));
+    }
+    if let Some(path) = kept {
+        fleet.ui.err(&format!("report: {}\n", path.display()));
+    }
+    Ok(ExitCode::from(exit_code(report)))
+}
+
+fn keep(fleet: &Fleet, run: &RunId, report: &Report) -> Result<PathBuf, Problem> {
+    let folder = fleet.state.join("runs").join(run.as_str());
+    std::fs::create_dir_all(&folder)
+        .map_err(|error| Problem::failed(format!("report folder {}: {error}", folder.display())))?;
+    write_report(&folder.join("report.json"), report)?;
+    let page = folder.join("report.html");
+    write_report(&page, report)?;
+    Ok(page)
+}
+
+/// Writes a report in the format its file name asks for: `.html`, `.txt`, else JSON.
+pub(super) fn write_report(path: &Path, report: &Report) -> Result<(), Problem> {
+    let text = match path.extension().and_then(|extension| extension.to_str()) {
+        Some("html") => to_html(report),
+        Some("txt") => to_text(report),
+        _ => to_json(report),
+    };
+    std::fs::write(path, text).map_err(|error| Problem::failed(format!("report {}: {error}", path.display())))
+}

@@ -1,0 +1,218 @@
+//! `plan()`: from desired and observed to steps, one host after the other, each with its reasons.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::{Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet, route};
+use crate::core::inventory::{HostDesired, Persist};
+use crate::core::model::{HostName, InstanceId, gateway_of};
+use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation};
+use crate::core::template::Templates;
+
+/// Everything that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// The cloud's records.
+    pub cloud: CloudView,
+    /// What each host said.
+    pub facts: BTreeMap<HostName, Observation<Facts>>,
+    /// Inbound addresses by earlier runs, for hosts that have none now: a run may have ended between two calls.
+    pub former: BTreeMap<InstanceId, Ipv4Addr>,
+}
+
+/// What planning depends on besides desired and observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// The time of planning, milliseconds since 1970-01-01T00:00:00Z.
+    pub now_ms: i64,
+}
+
+/// Compares desired and observed, host by host.
+#[must_use]
+pub fn plan(hosts: &[&HostDesired], observed: &Observed, templates: &Templates, policy: &Policy) -> Plan {
+    let mut plan = Plan { hosts: hosts.iter().map(|host| plan_host(host, observed, templates, policy)).collect() };
+    fleet::check_capacity(&mut plan, &observed.cloud);
+    plan
+}
+
+fn plan_host(desired: &HostDesired, observed: &Observed, templates: &Templates, policy: &Policy) -> HostPlan {
+    let mut host = HostPlan {
+        host: desired.name.clone(),
+        instance: desired.instance.clone(),
+        verdict: Verdict::Unchanged,
+        steps: Vec::new(),
+        findings: Vec::new(),
+        known: Known::default(),
+        egress: Vec::new(),
+    };
+    if let Err(finding) = fill(&mut host, desired, observed, templates, policy) {
+        host.findings.push(finding);
+    }
+    host.findings.sort();
+    host.verdict = match host.findings.first().map(|finding| finding.severity) {
+        Some(Severity::Refusal) => Verdict::Refused,
+        Some(Severity::Unreachable) => Verdict::Unreachable,
+        _ if host.steps.is_empty() => Verdict::Unchanged,
+        _ => Verdict::Change,
+    };
+    if host.verdict == Verdict::Change {
+        host.steps.push(Step {
+            op: Op::Verify,
+            why: "the outcome is what the probes see, not what the calls answered".to_owned(),
+            diff: Vec::new(),
+        });
+    } else {
+        host.steps.clear();
+    }
+    host
+}
+
+/// Collects steps and findings; an error is a refusal that leaves nothing more to look at.
+fn fill(
+    host: &mut HostPlan,
+    desired: &HostDesired,
+    observed: &Observed,
+    templates: &Templates,
+    policy: &Policy,
+) -> Result<(), Finding> {
+    let view = &observed.cloud;
+    let instance = view.instances.get(&desired.instance).ok_or_else(|| {
+        Finding::refusal(
+            format!("there is no instance {} in this region", desired.instance),
+            "it was released, or the id or the region is wrong",
+            "correct the inventory",
+        )
+    })?;
+    check_instance(instance, &mut host.findings)?;
+    let own = eni::find(view, desired, instance, &mut host.findings);
+    host.known.eni = own.map(eni::remember);
+    match egress::expected_egress(view, instance) {
+        Ok(addresses) => host.egress = addresses,
+        Err(finding) => host.findings.push(finding),
+    }
+    let place = address::find(observed, instance, own.map(|eni| &eni.id))?;
+    address::remember(&place, &mut host.known);
+    let vswitch = eni::vswitch(view, desired, instance, own)?;
+    let target = route_target(desired, instance, own, gateway(vswitch.cidr)?);
+    if let Some(address) = target.address.filter(|a| view.forwards.iter().any(|forward| forward.internal_ip == *a)) {
+        host.findings.push(Finding::refusal(
+            format!("a DNAT entry leads to {address}, the secondary interface"),
+            "an EIP cannot be bound to an address that a DNAT entry uses",
+            "remove the DNAT entry, then plan again",
+        ));
+    }
+
+    let convert = match &place {
+        address::Place::Static(ip) => address::convert(desired, instance, *ip, policy, &mut host.findings),
+        address::Place::Eip(_) => Vec::new(),
+    };
+    let interface = eni::steps(view, desired, instance, own, vswitch, &mut host.findings);
+    let configure = configure(desired, observed, templates, &target, host)?;
+    let eip = match &place {
+        address::Place::Static(_) => None,
+        address::Place::Eip(eip) => Some(*eip),
+    };
+    let cutover = address::cutover(eip, instance, own.map(|eni| &eni.id), &mut host.findings);
+    host.steps = [convert, interface, configure, cutover].concat();
+    Ok(())
+}
+
+fn check_instance(instance: &Instance, findings: &mut Vec<Finding>) -> Result<(), Finding> {
+    if instance.vpc.is_none() {
+        return Err(Finding::refusal(
+            "the instance is in the classic network",
+            "only instances in a VPC can have secondary interfaces and EIPs",
+            "migrate it to a VPC first",
+        ));
+    }
+    if instance.status != InstanceStatus::Running {
+        findings.push(Finding::refusal(
+            format!("the instance is {:?}", instance.status),
+            "its host part can only be done and proven while it runs",
+            "start it, then plan again",
+        ));
+    }
+    if !instance.locks.is_empty() {
+        findings.push(Finding::refusal(
+            format!("the instance is locked ({})", instance.locks.join(", ")),
+            "the cloud refuses changes of a locked instance",
+            "settle the account or the security lock, then plan again",
+        ));
+    }
+    Ok(())
+}
+
+fn gateway(cidr: ipnet::Ipv4Net) -> Result<Ipv4Addr, Finding> {
+    gateway_of(cidr).ok_or_else(|| {
+        Finding::refusal(
+            format!("vSwitch range {cidr} is too small"),
+            "it has no room for a gateway",
+            "choose another vSwitch in eni.vswitch",
+        )
+    })
+}
+
+fn route_target(
+    desired: &HostDesired,
+    instance: &Instance,
+    own: Option<&Eni>,
+    gateway: Ipv4Addr,
+) -> RouteTarget {
+    RouteTarget {
+        mac: own.map(|eni| eni.mac),
+        address: own.map(|eni| eni.primary_ip).or(desired.eni.primary_ip),
+        gateway,
+        primary_ip: instance.primary_ip,
+        table: desired.route.table,
+        priority: desired.route.priority,
+        rc_local: desired.route.persist == Persist::RcLocal,
+    }
+}
+
+/// The host's part. An interface that is not attached yet is not on the host, so its part is a preview.
+fn configure(
+    desired: &HostDesired,
+    observed: &Observed,
+    templates: &Templates,
+    target: &RouteTarget,
+    host: &mut HostPlan,
+) -> Result<Vec<Step>, Finding> {
+    let facts = match observed.facts.get(&desired.name) {
+        Some(Observation::Seen(facts)) => facts,
+        unseen => {
+            let reason = match unseen {
+                Some(Observation::Unseen(reason)) => reason,
+                _ => "it was not looked at",
+            };
+            return Err(Finding {
+                severity: Severity::Unreachable,
+                what: format!("the host could not be looked at: {reason}"),
+                why: "what it has and needs is unknown".to_owned(),
+                fix: "make it reachable by SSH, then plan again".to_owned(),
+            });
+        }
+    };
+    if let Some(instance) = facts.instance.as_ref().filter(|instance| **instance != desired.instance) {
+        return Err(Finding::refusal(
+            format!("the host says it is {instance}, the inventory says {}", desired.instance),
+            "the address leads to another host than the one the cloud steps would change",
+            "correct the instance or the address in the inventory",
+        ));
+    }
+    let changes = match route::host_changes(facts, target, templates) {
+        Ok(changes) => changes,
+        Err(obstacles) => {
+            host.findings.extend(obstacles);
+            return Ok(Vec::new());
+        }
+    };
+    host.findings.extend(changes.warnings.iter().cloned());
+    if changes.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![Step {
+        op: Op::Configure { route: target.clone() },
+        why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
+        diff: changes.diff(),
+    }])
+}

@@ -1,0 +1,219 @@
+//! The machine of legal transitions.
+
+use super::{Began, Effect, End, Record};
+use crate::core::plan::{Known, KnownEip, KnownEni, Op, StepKind};
+
+/// One host's run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saga {
+    began: Began,
+    known: Known,
+    done: Vec<(Op, Effect)>,
+    /// Steps whose undo failed, in the order of undoing.
+    stuck: Vec<(Op, Effect)>,
+    open: Option<Op>,
+    mode: Mode,
+    notes: Vec<String>,
+    problems: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Mode {
+    Forward,
+    /// Taking back, for this reason; the step whose undo is under way.
+    Backward { reason: String, open: Option<StepKind> },
+    /// It is known how it ends, and that is not written yet.
+    Ending(End),
+    Ended(End),
+}
+
+/// What has to happen next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Write the intent, then do this.
+    Do(Op),
+    /// An intent without an outcome was found: look at the world, then record what is true.
+    Settle(Op),
+    /// Write the undo intent, then take this step back.
+    Undo(Op, Effect),
+    /// Write the end.
+    End(End),
+    /// The end is written.
+    Nothing,
+}
+
+/// A record that cannot follow what is known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a record of {what} cannot follow here")]
+pub struct Illegal {
+    what: String,
+}
+
+impl Saga {
+    /// The saga of a host whose run has just begun.
+    #[must_use]
+    pub fn new(began: Began) -> Self {
+        let known = began.known.clone();
+        Self {
+            began,
+            known,
+            done: Vec::new(),
+            stuck: Vec::new(),
+            open: None,
+            mode: Mode::Forward,
+            notes: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The saga that these records describe; `None` if there are none.
+    ///
+    /// # Errors
+    /// If the records are not what a saga writes.
+    pub fn replay<'a>(records: impl IntoIterator<Item = &'a Record>) -> Result<Option<Self>, Illegal> {
+        let mut records = records.into_iter();
+        let Some(first) = records.next() else { return Ok(None) };
+        let Record::Began(began) = first else { return Err(Illegal { what: format!("{first:?}") }) };
+        let mut saga = Self::new((**began).clone());
+        for record in records {
+            saga.record(record)?;
+        }
+        Ok(Some(saga))
+    }
+
+    /// What has to happen next.
+    #[must_use]
+    pub fn next(&self) -> Next {
+        match &self.mode {
+            Mode::Ended(_) => Next::Nothing,
+            Mode::Ending(end) => Next::End(end.clone()),
+            Mode::Forward => match &self.open {
+                Some(op) => Next::Settle(op.clone()),
+                None => match self.began.ops.get(self.done.len()) {
+                    Some(op) => Next::Do(op.clone()),
+                    None => Next::End(End::Committed),
+                },
+            },
+            Mode::Backward { reason, .. } => match self.done.last() {
+                Some((op, effect)) => Next::Undo(op.clone(), effect.clone()),
+                None if self.problems.is_empty() => Next::End(End::Unwound(reason.clone())),
+                None => Next::End(End::Stuck(format!("{reason}; then: {}", self.problems.join("; ")))),
+            },
+        }
+    }
+
+    /// Takes note of what happened.
+    ///
+    /// # Errors
+    /// If it cannot have happened after what is known; the saga is unchanged then.
+    pub fn record(&mut self, record: &Record) -> Result<(), Illegal> {
+        let illegal = || Illegal { what: format!("{record:?}") };
+        match (&mut self.mode, record) {
+            (Mode::Forward, Record::Intent(op)) if self.open.is_none() => {
+                let planned = self.began.ops.get(self.done.len()).ok_or_else(illegal)?;
+                if planned.kind() != op.kind() {
+                    return Err(illegal());
+                }
+                self.open = Some(op.clone());
+            }
+            (Mode::Forward, Record::Done(step, effect)) => {
+                let op = self.open.take_if(|op| op.kind() == *step).ok_or_else(illegal)?;
+                learn(&mut self.known, effect);
+                self.done.push((op, effect.clone()));
+            }
+            (Mode::Forward, Record::Refused(step, reason)) => {
+                self.open.take_if(|op| op.kind() == *step).ok_or_else(illegal)?;
+                self.mode = Mode::Backward { reason: reason.clone(), open: None };
+            }
+            (Mode::Forward, Record::Unknown(step, reason)) => {
+                self.open.as_ref().filter(|op| op.kind() == *step).ok_or_else(illegal)?;
+                self.mode = Mode::Ending(End::Stuck(reason.clone()));
+            }
+            (Mode::Backward { open: open @ None, .. }, Record::UndoIntent(step)) => {
+                self.done.last().filter(|(op, _)| op.kind() == *step).ok_or_else(illegal)?;
+                *open = Some(*step);
+            }
+            (Mode::Backward { open, .. }, Record::Undone(step, note)) if *open == Some(*step) => {
+                *open = None;
+                self.done.pop();
+                self.notes.extend(note.clone());
+            }
+            (Mode::Backward { open, .. }, Record::UndoFailed(step, problem)) if *open == Some(*step) => {
+                *open = None;
+                self.stuck.extend(self.done.pop());
+                self.problems.push(format!("{} was not taken back: {problem}", step.label()));
+            }
+            // A crash between the undo's intent and its outcome: undoing is idempotent and simply begins again.
+            (Mode::Backward { open: Some(open), .. }, Record::UndoIntent(step)) if open == step => {}
+            // From here on everything that was done is taken back, and so is a step whose outcome is not known, because
+            // undoing looks at the world first.
+            (Mode::Forward | Mode::Ending(_) | Mode::Ended(_), Record::TurnedBack(reason)) => {
+                self.done.extend(self.stuck.drain(..).rev());
+                self.done.extend(self.open.take().map(|op| (op, Effect::Nothing)));
+                self.mode = Mode::Backward { reason: reason.clone(), open: None };
+                self.problems.clear();
+                self.notes.clear();
+            }
+            (_, Record::Ended(end)) => {
+                if self.next() != Next::End(end.clone()) {
+                    return Err(illegal());
+                }
+                self.mode = Mode::Ended(end.clone());
+            }
+            _ => return Err(illegal()),
+        }
+        Ok(())
+    }
+
+    /// Identifiers and addresses as known by now.
+    #[must_use]
+    pub const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// The plan it follows.
+    #[must_use]
+    pub const fn began(&self) -> &Began {
+        &self.began
+    }
+
+    /// The steps that are done and not taken back, oldest first.
+    #[must_use]
+    pub fn done(&self) -> &[(Op, Effect)] {
+        &self.done
+    }
+
+    /// The step that was begun and has no outcome.
+    #[must_use]
+    pub const fn open(&self) -> Option<&Op> {
+        self.open.as_ref()
+    }
+
+    /// How it ended, if it has.
+    #[must_use]
+    pub const fn end(&self) -> Option<&End> {
+        match &self.mode {
+            Mode::Ended(end) => Some(end),
+            Mode::Forward | Mode::Backward { .. } | Mode::Ending(_) => None,
+        }
+    }
+
+    /// What could not be taken back, for people.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+fn learn(known: &mut Known, effect: &Effect) {
+    match effect {
+        Effect::Nothing | Effect::Configured { .. } => {}
+        Effect::Converted { allocation, address } => {
+            known.eip = Some(KnownEip { id: allocation.clone(), address: *address });
+        }
+        Effect::EniCreated { eni } => known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None }),
+        Effect::EniAttached { eni, mac, address } => {
+            known.eni = Some(KnownEni { id: eni.clone(), mac: Some(*mac), address: Some(*address) });
+        }
+    }
+}

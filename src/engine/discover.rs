@@ -1,0 +1,157 @@
+//! Looking: one view of the cloud for all hosts, one connection and one script for each host. Changes nothing.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use super::{EngineError, MAX_OUTPUT, World, fleet, target};
+use crate::core::event::{Event, HostOutcome, Stage};
+use crate::core::inventory::HostDesired;
+use crate::core::model::{HostName, InstanceId};
+use crate::core::observed::facts::parse_facts;
+use crate::core::observed::{CloudView, Facts, Observation};
+use crate::core::plan::{OWNER_TAG, Observed};
+use crate::core::saga::Record;
+use crate::ports::{Exec, ExitStatus, HostKey, SshError, ViewScope};
+
+/// What looking brought.
+#[derive(Debug, Clone)]
+pub struct Discovered {
+    /// Cloud and hosts.
+    pub observed: Observed,
+    /// The key each host has proven to hold.
+    pub keys: BTreeMap<HostName, HostKey>,
+}
+
+/// Looks at the cloud and at every host.
+///
+/// # Errors
+/// If the cloud or the journal cannot be read. A host that cannot be looked at is [`Observation::Unseen`].
+pub async fn discover(world: &World, hosts: &[&HostDesired]) -> Result<Discovered, EngineError> {
+    world.events.emit(Event::StageStarted { stage: Stage::Discover, hosts: hosts.len() });
+    let (cloud, former) = view(world, hosts).await?;
+    let script = world.templates.facts_script().map_err(|error| EngineError::Template(error.to_string()))?;
+    let items: Vec<(HostDesired, Option<Ipv4Addr>)> = hosts
+        .iter()
+        .map(|host| ((*host).clone(), host.address.or_else(|| cloud.instances.get(&host.instance).map(|i| i.primary_ip))))
+        .collect();
+    let looks = fleet::each(world.settings.forks, items, |(host, address)| {
+        let (world, script) = (world.clone(), script.clone());
+        async move {
+            let seen = look(&world, &host, address, script).await;
+            let outcome = match &seen {
+                Ok(_) => HostOutcome::Ok,
+                Err(reason) => HostOutcome::Unreachable(reason.clone()),
+            };
+            world.events.emit(Event::HostDone { stage: Stage::Discover, host: host.name.clone(), outcome });
+            seen
+        }
+    })
+    .await;
+    world.events.emit(Event::StageFinished { stage: Stage::Discover });
+    let (mut facts, mut keys) = (BTreeMap::new(), BTreeMap::new());
+    for (host, look) in hosts.iter().zip(looks) {
+        let observation = match look.unwrap_or_else(|| Err("looking at it failed unexpectedly".to_owned())) {
+            Ok((seen, key)) => {
+                keys.insert(host.name.clone(), key);
+                Observation::Seen(seen)
+            }
+            Err(reason) => Observation::Unseen(reason),
+        };
+        facts.insert(host.name.clone(), observation);
+    }
+    Ok(Discovered { observed: Observed { cloud, facts, former }, keys })
+}
+
+/// The cloud's side. Hosts without any public address are looked up in the journal, and their former address's EIP is
+/// looked for: the run that moved it may have been killed half way.
+async fn view(
+    world: &World,
+    hosts: &[&HostDesired],
+) -> Result<(CloudView, BTreeMap<InstanceId, Ipv4Addr>), EngineError> {
+    let mut scope = ViewScope {
+        instances: hosts.iter().map(|host| host.instance.clone()).collect(),
+        addresses: Vec::new(),
+        vswitches: hosts.iter().filter_map(|host| host.eni.vswitch.clone()).collect(),
+        owner_tag: OWNER_TAG.to_owned(),
+    };
+    scope.vswitches.sort();
+    scope.vswitches.dedup();
+    let view = world.cloud.view(&scope).await?;
+    let lost: Vec<&InstanceId> = view
+        .instances
+        .values()
+        .filter(|instance| instance.public_ip.is_none() && instance.eip.is_none())
+        .map(|instance| &instance.id)
+        .filter(|id| !view.eips.values().any(|eip| held_by(&view, eip, id)))
+        .collect();
+    if lost.is_empty() {
+        return Ok((view, BTreeMap::new()));
+    }
+    let former = former_addresses(world, &lost).await?;
+    if former.is_empty() {
+        return Ok((view, former));
+    }
+    scope.addresses = former.values().copied().collect();
+    Ok((world.cloud.view(&scope).await?, former))
+}
+
+fn held_by(view: &CloudView, eip: &crate::core::observed::Eip, instance: &InstanceId) -> bool {
+    use crate::core::observed::EipHolder;
+    match &eip.holder {
+        Some(EipHolder::Instance(id)) => id == instance,
+        Some(EipHolder::Eni(id)) => view.enis.get(id).and_then(|eni| eni.instance.as_ref()) == Some(instance),
+        Some(EipHolder::Other(..)) | None => false,
+    }
+}
+
+async fn former_addresses(
+    world: &World,
+    instances: &[&InstanceId],
+) -> Result<BTreeMap<InstanceId, Ipv4Addr>, EngineError> {
+    let mut former = BTreeMap::new();
+    for run in world.journal.runs().await? {
+        for (_, _, record) in world.journal.records(&run.id).await? {
+            if let Record::Began(began) = record
+                && let Some(address) = began.known.inbound
+                && instances.contains(&&began.instance)
+            {
+                former.entry(began.instance).or_insert(address);
+            }
+        }
+        if former.len() == instances.len() {
+            break;
+        }
+    }
+    Ok(former)
+}
+
+async fn look(
+    world: &World,
+    host: &HostDesired,
+    address: Option<Ipv4Addr>,
+    script: String,
+) -> Result<(Facts, HostKey), String> {
+    let address = address.ok_or("its address is not known, because the cloud does not know the instance")?;
+    let target = target::managed(host, address).map_err(|error| error.to_string())?;
+    let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
+    let key = session.host_key().clone();
+    let exec = Exec {
+        script,
+        sudo: host.ssh.user != "root",
+        wall: world.settings.look,
+        max_output: MAX_OUTPUT,
+    };
+    let output = session.exec(&exec).await.map_err(|error: SshError| error.to_string());
+    session.close().await;
+    let output = output?;
+    match output.status {
+        ExitStatus::Code(0) => {}
+        ExitStatus::Code(code) => return Err(format!("the facts script ended with exit code {code}")),
+        ExitStatus::Signal(name) => return Err(format!("the facts script was ended by signal {name}")),
+    }
+    if output.truncated {
+        return Err(format!("the facts script printed more than {MAX_OUTPUT} bytes"));
+    }
+    let facts = parse_facts(&output.stdout).map_err(|error| error.to_string())?;
+    Ok((facts, key))
+}

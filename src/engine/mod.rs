@@ -1,0 +1,91 @@
+//! The doing half: discover, apply, verify, roll back, many hosts at once.
+//!
+//! Async and thin: every decision is made in `core`; this moves bytes between the doors of [`World`]. Must never print,
+//! and never let what happens to one host change what happens to another.
+
+mod apply;
+mod discover;
+mod fleet;
+mod ops;
+mod probe;
+mod rollback;
+mod stop;
+mod target;
+mod verify;
+
+pub use apply::{apply, idle};
+pub use discover::{Discovered, discover};
+pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use stop::Stop;
+pub use verify::verify;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::core::template::Templates;
+use crate::ports::{Clock, Cloud, CloudError, EventSink, Journal, JournalError, Transport};
+
+/// The doors to the outside, and the settings of a run.
+#[derive(Clone)]
+pub struct World {
+    /// The cloud.
+    pub cloud: Arc<dyn Cloud>,
+    /// SSH.
+    pub transport: Arc<dyn Transport>,
+    /// The journal.
+    pub journal: Arc<dyn Journal>,
+    /// The wall clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub events: Arc<dyn EventSink>,
+    /// What is pushed to hosts.
+    pub templates: Arc<Templates>,
+    /// The settings.
+    pub settings: Settings,
+    /// Heeded before a host is begun.
+    pub stop: Stop,
+}
+
+/// Limits of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// How many hosts are worked on at once.
+    pub forks: usize,
+    /// Limit for a script that only looks.
+    pub look: Duration,
+    /// Limit for a script that changes the host; it includes the wait for a hot-plugged device.
+    pub change: Duration,
+    /// How long the probes may take to hold after a cutover.
+    pub settle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            forks: 20,
+            look: Duration::from_secs(30),
+            change: Duration::from_secs(120),
+            settle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Output of a host beyond this many bytes per stream is dropped.
+const MAX_OUTPUT: usize = 1 << 20;
+
+/// Why a whole command could not go on. What concerns one host is in that host's outcome instead.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The cloud could not be read, or the account is wrong.
+    #[error("cloud: {0}")]
+    Cloud(#[from] CloudError),
+    /// The journal could not be read or written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A template does not render; nothing was changed.
+    #[error("template: {0}")]
+    Template(String),
+    /// The run asked for is not in the journal, or its records make no sense.
+    #[error("{0}")]
+    Run(String),
+}

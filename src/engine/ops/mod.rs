@@ -1,0 +1,90 @@
+//! Doing and undoing one step, and telling truthfully what came of it: done, refused, or unknown.
+//!
+//! Every step looks before it repeats anything: an answer that got lost is settled by the state of the world.
+
+mod cloud;
+mod configure;
+
+use crate::core::inventory::HostDesired;
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::{Known, Op};
+use crate::core::saga::Effect;
+use crate::engine::World;
+use crate::ports::HostKey;
+
+/// What came of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// It is so, and this is what it brought.
+    Done(Effect),
+    /// It had no effect and will not have one.
+    Refused(String),
+    /// It may or may not have had its effect.
+    Unknown(String),
+}
+
+/// One host's part of a run.
+#[derive(Clone)]
+pub(super) struct HostTask {
+    pub(super) world: World,
+    pub(super) host: HostDesired,
+    /// The run's id, which seeds the tokens of API calls.
+    pub(super) run: String,
+    /// `rc.local` as it was looked at; the host refuses to write if it is not so any more.
+    pub(super) rc_local: Option<RcLocal>,
+    /// The key the host has shown on its management address.
+    pub(super) key: Option<HostKey>,
+    /// The address it is managed by.
+    pub(super) address: std::net::Ipv4Addr,
+    /// The addresses its own traffic must leave from afterwards.
+    pub(super) egress: Vec<std::net::Ipv4Addr>,
+}
+
+impl HostTask {
+    /// The step with the values filled in that only the steps before it could tell.
+    pub(super) fn complete(&self, op: &Op, known: &Known) -> Op {
+        let mut op = op.clone();
+        if let (Op::Configure { route }, Some(eni)) = (&mut op, &known.eni) {
+            route.mac = eni.mac.or(route.mac);
+            route.address = eni.address.or(route.address);
+        }
+        op
+    }
+
+    /// Does a step other than the probes.
+    pub(super) async fn perform(&self, op: &Op, known: &Known) -> Answer {
+        match op {
+            Op::MakePostPaid { instance } => self.make_post_paid(instance).await,
+            Op::ConvertPublicIp { instance, address } => self.convert(instance, *address).await,
+            Op::CreateEni { .. } => self.create_eni(op).await,
+            Op::AttachEni { instance } => self.attach_eni(instance, known).await,
+            Op::Configure { route } => self.configure(route).await,
+            Op::UnassociateEip { from, private_ip } => self.unassociate(known, from, *private_ip).await,
+            Op::AssociateEip => self.associate(known).await,
+            Op::Verify => Answer::Done(Effect::Nothing),
+        }
+    }
+
+    /// Takes a step back. `Ok` carries what cannot be taken back, for people.
+    pub(super) async fn undo(&self, op: &Op, effect: &Effect, known: &Known) -> Result<Option<String>, String> {
+        match op {
+            Op::MakePostPaid { .. } => Ok(Some("it stays pay-as-you-go".to_owned())),
+            Op::ConvertPublicIp { address, .. } => {
+                Ok(Some(format!("{address} stays an EIP: there is no way back to a static public address")))
+            }
+            Op::CreateEni { instance, .. } => self.delete_eni(instance, known).await,
+            Op::AttachEni { instance } => self.detach_eni(instance, known).await,
+            Op::Configure { route } => self.revert(route, effect).await,
+            Op::UnassociateEip { from, private_ip } => self.give_back(known, from, *private_ip).await,
+            Op::AssociateEip => self.take_off(known).await,
+            Op::Verify => Ok(None),
+        }
+    }
+
+    /// A `ClientToken`: the same for the same step of the same host in the same run, and at most 64 ASCII characters.
+    fn token(&self, step: &str) -> String {
+        use sha2::{Digest, Sha256};
+        let digest = Sha256::digest(format!("{}|{}|{step}", self.run, self.host.instance));
+        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    }
+}

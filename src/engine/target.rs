@@ -1,0 +1,55 @@
+//! From the inventory's words to a connection's parameters.
+
+use std::net::Ipv4Addr;
+
+use crate::core::inventory::{HostDesired, SshDesired};
+use crate::ports::{HostKey, HostKeyPolicy, Jump, SshError, SshErrorKind, Target};
+
+/// The host at its management address, its key checked against `known_hosts` under that address and its name.
+pub(super) fn managed(host: &HostDesired, address: Ipv4Addr) -> Result<Target, SshError> {
+    let policy = HostKeyPolicy::KnownHosts {
+        files: host.ssh.known_hosts.clone(),
+        names: vec![address.to_string(), host.name.to_string()],
+    };
+    target(host, address, host.ssh.port, policy)
+}
+
+/// The host by its public address, proven by the key it has shown before.
+pub(super) fn inbound(host: &HostDesired, address: Ipv4Addr, key: HostKey) -> Result<Target, SshError> {
+    // No jump: the point is whether the internet's side reaches it.
+    let mut target = target(host, address, host.verify.inbound_port, HostKeyPolicy::Pinned(key))?;
+    target.jump = None;
+    Ok(target)
+}
+
+fn target(host: &HostDesired, address: Ipv4Addr, port: u16, host_key: HostKeyPolicy) -> Result<Target, SshError> {
+    let ssh = &host.ssh;
+    let key = ssh.key.clone().ok_or_else(|| SshError {
+        kind: SshErrorKind::Local,
+        message: "no private key: set ssh.key in the inventory, or --key-file".to_owned(),
+    })?;
+    Ok(Target {
+        address: address.into(),
+        port,
+        user: ssh.user.clone(),
+        key: key.clone(),
+        host_key,
+        jump: jump(ssh, &key),
+        connect_within: ssh.connect_timeout,
+    })
+}
+
+fn jump(ssh: &SshDesired, key: &std::path::Path) -> Option<Box<Jump>> {
+    ssh.jump.as_ref().map(|jump| {
+        Box::new(Jump {
+            host: jump.host.clone(),
+            port: jump.port,
+            user: jump.user.clone(),
+            key: key.to_owned(),
+            host_key: HostKeyPolicy::KnownHosts {
+                files: ssh.known_hosts.clone(),
+                names: vec![jump.host.clone()],
+            },
+        })
+    })
+}

@@ -1,0 +1,116 @@
+//! Probing: over the internet to the host's inbound address, and from the host to the echo services. Read-only.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::ops::HostTask;
+use super::apply::report_of;
+use super::{Discovered, World, apply, fleet, probe, target};
+use crate::core::event::{Event, HostOutcome, Stage};
+use crate::core::inventory::HostDesired;
+use crate::core::plan::{HostPlan, Known, Plan, Verdict};
+use crate::core::report::{Check, Egress, HostReport};
+use crate::core::verify as judge;
+
+/// Pause between two rounds of probes.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Probes every host that can be looked at, once the plan has told what to expect of it.
+pub async fn verify(world: &World, hosts: &[&HostDesired], discovered: &Discovered, plan: &Plan) -> Vec<HostReport> {
+    world.events.emit(Event::StageStarted { stage: Stage::Verify, hosts: hosts.len() });
+    let items: Vec<(HostTask, HostPlan)> = hosts
+        .iter()
+        .zip(&plan.hosts)
+        .map(|(host, plan)| (apply::task(world, "verify", host, discovered, plan), plan.clone()))
+        .collect();
+    let results = fleet::each(world.settings.forks, items, |(task, plan)| async move {
+        let result = one_host(&task, &plan).await;
+        let (host, outcome) = (result.name.clone(), result.outcome.clone());
+        task.world.events.emit(Event::HostDone { stage: Stage::Verify, host, outcome });
+        result
+    })
+    .await;
+    world.events.emit(Event::StageFinished { stage: Stage::Verify });
+    let lost = |plan: &HostPlan| report_of(plan, HostOutcome::Failed("its task failed unexpectedly".to_owned()));
+    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
+}
+
+async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
+    if matches!(plan.verdict, Verdict::Unreachable | Verdict::Refused) {
+        return report_of(plan, apply::outcome_of(plan).unwrap_or(HostOutcome::Ok));
+    }
+    let mut result = report_of(plan, HostOutcome::Ok);
+    let probes = probe_until(task, &plan.known, Duration::ZERO).await;
+    if let Some(failures) = probes.failures() {
+        result.outcome = HostOutcome::Failed(failures);
+    }
+    result.checks = probes.checks;
+    result.egress_after = probes.egress;
+    result
+}
+
+/// What a round of probes saw.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    pub(super) checks: Vec<Check>,
+    pub(super) egress: Vec<Egress>,
+}
+
+impl Probes {
+    /// The failed checks in one line; `None` if all hold.
+    pub(super) fn failures(&self) -> Option<String> {
+        let failed: Vec<String> = self.checks.iter().filter(|check| !check.ok).map(sentence).collect();
+        (!failed.is_empty()).then(|| failed.join("; "))
+    }
+}
+
+/// Probes until everything holds or the time is over, and gives the last round.
+pub(super) async fn probe_until(task: &HostTask, known: &Known, within: Duration) -> Probes {
+    let end = Instant::now() + within;
+    loop {
+        let probes = probe_once(task, known).await;
+        if probes.failures().is_none() || Instant::now() + PAUSE >= end {
+            return probes;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn probe_once(task: &HostTask, known: &Known) -> Probes {
+    let eni = known.eni.as_ref().and_then(|eni| eni.address);
+    let mut report = Err("the host has no inbound address".to_owned());
+    let mut checks = Vec::new();
+    if let (Some(address), Some(key)) = (known.inbound, task.key.clone()) {
+        report = match target::inbound(&task.host, address, key) {
+            Ok(target) => probe::ask(task, &target, eni).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let seen = report.as_ref().map(|report| report.instance.clone()).map_err(Clone::clone);
+        checks.push(judge::inbound(address, &task.host.instance, &seen));
+    }
+    // The egress checks must not depend on the inbound way.
+    if report.is_err() {
+        report = match target::managed(&task.host, task.address) {
+            Ok(target) => probe::ask(task, &target, eni).await,
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    let egress = report.as_ref().map(probe::answered).unwrap_or_default();
+    let silent = |reason: String| task.host.verify.echo.iter().map(|url| (url.clone(), Err(reason.clone()))).collect();
+    let (default, from_eni) = match report {
+        Ok(report) => (report.default, report.from_eni),
+        Err(reason) => (silent(reason.clone()), silent(reason)),
+    };
+    checks.push(judge::egress(&task.egress, known.inbound, &default));
+    if let (Some(_), Some(address)) = (eni, known.inbound) {
+        checks.push(judge::own_egress(address, &task.egress, &from_eni));
+    }
+    Probes { checks, egress }
+}
+
+/// A failed check in one sentence.
+fn sentence(check: &Check) -> String {
+    let cause = check.cause.as_ref().map(|cause| format!(" (likely: {cause})")).unwrap_or_default();
+    format!("{}: expected {}, saw {}{cause}", check.name, check.expected, check.seen)
+}
