@@ -13,6 +13,7 @@
 pub mod cli;
 pub mod cloud;
 pub mod core;
+pub mod engine;
 pub mod journal;
 pub mod lab;
 pub mod ports;

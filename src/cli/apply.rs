@@ -58,7 +58,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
-    let report = run::report(&fleet, Some(id), Verb::Apply, started, results?);
+    let report = run::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))
 }

@@ -2,12 +2,25 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod apply;
+mod clock;
+mod fleet;
 mod lab;
+mod plan;
+mod problem;
+mod rollback;
+mod run;
+mod runs;
+mod validate;
+mod verify;
 
 use std::ffi::OsString;
+use std::future::Future;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+
+use problem::Problem;
 
 /// Give a fleet of cloud hosts one shared egress address without losing anybody's inbound address.
 #[derive(Debug, Parser)]
@@ -19,6 +32,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    #[command(alias = "check")]
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Verify(verify::VerifyArgs),
+    Rollback(rollback::RollbackArgs),
+    Runs(runs::RunsArgs),
+    Validate(validate::ValidateArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
 }
@@ -36,7 +56,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
-    match cli.verb {
-        Verb::Lab(args) => lab::run(args),
-    }
+    let ended = match cli.verb {
+        Verb::Plan(args) => blocking(plan::run(args)),
+        Verb::Apply(args) => blocking(apply::run(args)),
+        Verb::Verify(args) => blocking(verify::run(args)),
+        Verb::Rollback(args) => blocking(rollback::run(args)),
+        Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Validate(args) => validate::run(&args),
+        // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
+        Verb::Lab(args) => return lab::run(args),
+    };
+    ended.unwrap_or_else(Problem::report)
+}
+
+fn blocking(verb: impl Future<Output = Result<ExitCode, Problem>>) -> Result<ExitCode, Problem> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }

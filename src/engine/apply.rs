@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::ops::{Answer, HostTask};
 use super::verify::{Probes, probe_until};
-use super::{Discovered, EngineError, World, fleet, probe};
+use super::{Discovered, World, fleet, probe};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
-use crate::core::model::{HostName, RunId};
+use crate::core::model::RunId;
 use crate::core::plan::{HostPlan, Op, Plan, StepKind, Verdict};
 use crate::core::report::{HostReport, StepTime};
 use crate::core::saga::{Began, Effect, End, Next, Record, Saga};
@@ -17,27 +17,21 @@ use crate::ports::JournalError;
 /// Outcome of a host whose turn came after the wish to stop.
 const NOT_BEGUN: &str = "not begun, because the run was interrupted; nothing was changed";
 
-/// Applies the plan. Hosts without steps are reported as what they are and not touched.
-///
-/// # Errors
-/// If a template does not render for any host; nothing has been changed then. What goes wrong on one host is in its result.
+/// Applies the plan. Hosts without steps are reported as what they are and not touched; what goes wrong on one host is in
+/// its report and stays there.
 pub async fn apply(
     world: &World,
     run: &RunId,
     hosts: &[&HostDesired],
     discovered: &Discovered,
     plan: &Plan,
-) -> Result<Vec<HostReport>, EngineError> {
+) -> Vec<HostReport> {
     let items: Vec<(HostTask, HostPlan)> = hosts
         .iter()
         .zip(&plan.hosts)
         .map(|(host, plan)| (task(world, run.as_str(), host, discovered, plan), plan.clone()))
         .collect();
-    for (task, plan) in &items {
-        task.check_templates(plan).map_err(EngineError::Template)?;
-    }
-    let names: Vec<HostName> = plan.hosts.iter().map(|host| host.host.clone()).collect();
-    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: names.len() });
+    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: items.len() });
     let run = Arc::new(run.clone());
     let results = fleet::each(world.settings.forks, items, |(task, plan)| {
         let run = Arc::clone(&run);
@@ -58,7 +52,7 @@ pub async fn apply(
         let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
         report_of(plan, HostOutcome::Unknown(reason))
     };
-    Ok(results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect())
+    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
 }
 
 /// The reports of a plan that has nothing to do.
@@ -93,7 +87,7 @@ pub(super) fn task(world: &World, run: &str, host: &HostDesired, discovered: &Di
         world: world.clone(),
         host: host.clone(),
         run: run.to_owned(),
-        rc_local: facts.map(|facts| facts.rc_local.clone()),
+        facts: facts.cloned(),
         key: discovered.keys.get(&host.name).cloned(),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         egress: plan.egress.clone(),

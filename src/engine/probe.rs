@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::ops::HostTask;
 use super::{MAX_OUTPUT, target};
-use crate::core::observed::facts::{ProbeReport, parse_probe};
+use crate::core::observed::probed::{ProbeReport, parse_probe};
 use crate::core::report::Egress;
 use crate::core::template::ProbeParams;
 use crate::ports::{Exec, ExitStatus, Session, Target};
@@ -31,7 +31,7 @@ async fn ask_on(task: &HostTask, session: &dyn Session, eni: Option<Ipv4Addr>) -
     };
     let output = session.exec(&exec).await.map_err(|error| error.to_string())?;
     match output.status {
-        ExitStatus::Code(0) => parse_probe(&output.stdout).map_err(|error| error.to_string()),
+        ExitStatus::Code(0) => parse_probe(&output.stdout, &params).map_err(|error| error.to_string()),
         ExitStatus::Code(code) => Err(format!("the probe script ended with exit code {code}")),
         ExitStatus::Signal(name) => Err(format!("the probe script was ended by signal {name}")),
     }

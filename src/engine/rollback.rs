@@ -80,7 +80,7 @@ pub async fn rollback(
                 world: world.clone(),
                 host: (*host).clone(),
                 run: run.to_string(),
-                rc_local: None,
+                facts: discovered.observed.facts.get(&host.name).and_then(|facts| facts.seen()).cloned(),
                 key: discovered.keys.get(&host.name).cloned(),
                 address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
                 egress: Vec::new(),

@@ -202,11 +202,13 @@ fn configure(
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
-            host.findings.extend(obstacles);
+            let refusals = obstacles.into_iter().map(|found| Finding::refusal(found.what, found.why, found.fix));
+            host.findings.extend(refusals);
             return Ok(Vec::new());
         }
     };
-    host.findings.extend(changes.warnings.iter().cloned());
+    let remark = "the plan goes on without it";
+    host.findings.extend(changes.warnings.iter().map(|warning| Finding::warning(warning, remark, "look at the host")));
     if changes.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,18 +1,33 @@
 //! The step on the host: one connection, one script, typed answer.
 
 use super::{Answer, HostTask};
-use crate::core::plan::route::RouteTarget;
+use crate::core::observed::applied::{parse_apply, parse_revert};
+use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
+use crate::core::plan::RouteTarget;
+use crate::core::plan::route::host_changes;
 use crate::core::saga::Effect;
-use crate::core::template::{ApplyParams, RevertParams};
+use crate::core::template::{APPLY_WAIT_SECONDS, ApplyParams, RevertParams};
 use crate::engine::{MAX_OUTPUT, target};
-use crate::ports::{Exec, Output, SshError, SshErrorKind};
-use crate::core::observed::facts::{parse_apply, parse_revert};
+use crate::ports::{Exec, ExitStatus, SshErrorKind};
+
+/// Why a script that changes the host gave no report.
+enum NoReport {
+    /// It did not run.
+    NotRun(String),
+    /// It may have run, in part or in whole.
+    Unknown(String),
+}
 
 impl HostTask {
     /// Runs a script that changes the host, over a connection of its own.
-    async fn change(&self, script: String) -> Result<Output, SshError> {
-        let target = target::managed(&self.host, self.address)?;
-        let session = self.world.transport.connect(&target).await?;
+    async fn change(
+        &self,
+        script: String,
+        parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
+    ) -> Result<ApplyReport, NoReport> {
+        let target = target::managed(&self.host, self.address).map_err(|error| NoReport::NotRun(error.to_string()))?;
+        let session =
+            self.world.transport.connect(&target).await.map_err(|error| NoReport::NotRun(error.to_string()))?;
         let exec = Exec {
             script,
             sudo: self.host.ssh.user != "root",
@@ -21,16 +36,75 @@ impl HostTask {
         };
         let output = session.exec(&exec).await;
         session.close().await;
-        output
+        let output = output.map_err(|error| match error.kind {
+            SshErrorKind::Lost | SshErrorKind::Timeout | SshErrorKind::Protocol => NoReport::Unknown(error.to_string()),
+            _ => NoReport::NotRun(error.to_string()),
+        })?;
+        parse(&output.stdout).map_err(|error| {
+            let ended = match &output.status {
+                ExitStatus::Code(code) => format!("exit code {code}"),
+                ExitStatus::Signal(name) => format!("signal {name}"),
+            };
+            NoReport::Unknown(format!("{error} ({ended})"))
+        })
     }
 
-    /// Brings the host to the target. What it has is read again, because between planning and now the interface was
-    /// plugged in and the system may have reacted; `rc.local` must still be as it was planned on.
+    /// Brings the host to the target. The script looks at everything again and is idempotent, so an answer that got lost
+    /// is settled by running it once more; `rc.local` must still be as it was planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
-        todo!()
+        let Some(facts) = &self.facts else { return Answer::Refused("the host was not looked at".to_owned()) };
+        let change = match host_changes(facts, route, &self.world.templates) {
+            Ok(changes) => changes.rc_local,
+            Err(obstacles) => {
+                let reasons: Vec<String> = obstacles.into_iter().map(|obstacle| obstacle.what).collect();
+                return Answer::Refused(reasons.join("; "));
+            }
+        };
+        let params = ApplyParams { route, rc_local: change.as_ref(), wait_seconds: APPLY_WAIT_SECONDS };
+        let script = match self.world.templates.apply_script(&params) {
+            Ok(script) => script,
+            Err(error) => return Answer::Refused(error.to_string()),
+        };
+        let mut report = self.change(script.clone(), parse_apply).await;
+        if matches!(report, Err(NoReport::Unknown(_))) {
+            report = self.change(script, parse_apply).await;
+        }
+        match report {
+            Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Answer::Done(Effect::Configured {
+                before: facts.rc_local.clone(),
+                after: change.map(|change| change.after),
+            }),
+            Ok(ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }) => {
+                Answer::Refused(format!("{code}: {detail}"))
+            }
+            Ok(ApplyReport { end: ApplyEnd::NotReverted { code, detail }, .. }) => {
+                Answer::Unknown(format!("{code}: {detail}"))
+            }
+            Err(NoReport::NotRun(reason)) => Answer::Refused(reason),
+            Err(NoReport::Unknown(reason)) => Answer::Unknown(reason),
+        }
     }
 
+    /// Takes the host's part back, also after a step of unknown outcome.
     pub(super) async fn revert(&self, route: &RouteTarget, effect: &Effect) -> Result<Option<String>, String> {
-        todo!()
+        let (before, after) = match (effect, &self.facts) {
+            (Effect::Configured { before, after }, _) => (before, after.as_deref()),
+            (_, Some(facts)) => (&facts.rc_local, None),
+            _ => return Err("the host was not looked at, and what the step did is not known".to_owned()),
+        };
+        let params = RevertParams { route, before, after };
+        let script = self.world.templates.revert_script(&params).map_err(|error| error.to_string())?;
+        let mut report = self.change(script.clone(), parse_revert).await;
+        if matches!(report, Err(NoReport::Unknown(_))) {
+            report = self.change(script, parse_revert).await;
+        }
+        match report {
+            Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => Ok((!kept.is_empty()).then(|| kept.join("; "))),
+            Ok(ApplyReport {
+                end: ApplyEnd::Reverted { code, detail } | ApplyEnd::NotReverted { code, detail },
+                ..
+            }) => Err(format!("{code}: {detail}")),
+            Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => Err(reason),
+        }
     }
 }

@@ -6,7 +6,7 @@ mod cloud;
 mod configure;
 
 use crate::core::inventory::HostDesired;
-use crate::core::observed::facts::RcLocal;
+use crate::core::observed::Facts;
 use crate::core::plan::{Known, Op};
 use crate::core::saga::Effect;
 use crate::engine::World;
@@ -30,8 +30,8 @@ pub(super) struct HostTask {
     pub(super) host: HostDesired,
     /// The run's id, which seeds the tokens of API calls.
     pub(super) run: String,
-    /// `rc.local` as it was looked at; the host refuses to write if it is not so any more.
-    pub(super) rc_local: Option<RcLocal>,
+    /// The host as it was looked at; it refuses to write `rc.local` if that is not so any more.
+    pub(super) facts: Option<Facts>,
     /// The key the host has shown on its management address.
     pub(super) key: Option<HostKey>,
     /// The address it is managed by.
