@@ -10,7 +10,7 @@ use super::clock::new_run_id;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
 use super::problem::Problem;
-use super::run;
+use super::ending;
 use crate::core::plan::{Verdict, plan_text};
 use crate::core::report::Verb;
 use crate::engine;
@@ -45,8 +45,8 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     }
     if plan.is_empty() {
         let hosts = engine::idle(&plan);
-        let report = run::report(&fleet, None, Verb::Apply, started, hosts);
-        return run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
+        let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
+        return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
     if !args.yes {
         confirm(&fleet, &format!("Change {} hosts as shown?", plan.count(Verdict::Change)))?;
@@ -54,12 +54,12 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     let id = begin(&fleet, RunVerb::Apply).await?;
     let hosts = fleet.hosts();
     let work = engine::apply(&fleet.world, &id, &hosts, &discovered, &plan);
-    let (results, asked) = match run::heeding(&fleet, work).await {
+    let (results, asked) = match ending::heeding(&fleet, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
-    let report = run::report(&fleet, Some(id), Verb::Apply, started, results);
-    let code = run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
+    let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
+    let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))
 }
 

@@ -4,12 +4,13 @@
 
 mod apply;
 mod clock;
+mod demo;
+mod ending;
 mod fleet;
 mod lab;
 mod plan;
 mod problem;
 mod rollback;
-mod run;
 mod runs;
 mod validate;
 mod verify;
@@ -39,6 +40,7 @@ enum Verb {
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
     Validate(validate::ValidateArgs),
+    Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
 }
@@ -63,6 +65,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),
     };

@@ -22,7 +22,6 @@ pub(super) struct PlanArgs {
 pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
     let (_, plan) = look(&fleet).await?;
-    fleet.ui.finish();
     fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan) });
     Ok(if args.detailed_exitcode && !plan.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }

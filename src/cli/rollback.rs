@@ -11,7 +11,7 @@ use super::apply::{begin, confirm};
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
 use super::problem::Problem;
-use super::run;
+use super::ending;
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
 use crate::core::report::Verb;
@@ -49,12 +49,12 @@ pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
     let (discovered, _) = look(&fleet).await?;
     let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
     let work = engine::rollback(&fleet.world, &id, &hosts, &discovered);
-    let (results, asked) = match run::heeding(&fleet, work).await {
+    let (results, asked) = match ending::heeding(&fleet, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
-    let report = run::report(&fleet, Some(id), Verb::Rollback, started, results);
-    let code = run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
+    let report = ending::report(&fleet, Some(id), Verb::Rollback, started, results);
+    let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))
 }
 

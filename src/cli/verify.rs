@@ -8,7 +8,7 @@ use clap::Args;
 use super::fleet::FleetArgs;
 use super::plan::look;
 use super::problem::Problem;
-use super::run;
+use super::ending;
 use crate::core::report::Verb;
 use crate::engine;
 
@@ -27,6 +27,6 @@ pub(super) async fn run(args: VerifyArgs) -> Result<ExitCode, Problem> {
     let started = fleet.world.clock.now_ms();
     let (discovered, plan) = look(&fleet).await?;
     let hosts = engine::verify(&fleet.world, &fleet.hosts(), &discovered, &plan).await;
-    let report = run::report(&fleet, None, Verb::Verify, started, hosts);
-    run::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())
+    let report = ending::report(&fleet, None, Verb::Verify, started, hosts);
+    ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())
 }

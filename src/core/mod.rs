@@ -11,3 +11,4 @@ pub mod report;
 pub mod saga;
 pub mod template;
 pub mod text;
+pub mod verify;

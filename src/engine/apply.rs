@@ -110,7 +110,7 @@ async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
         known: plan.known.clone(),
         ops: plan.steps.iter().map(|step| step.op.clone()).collect(),
     };
-    let mut driver = Driver::new(task, run, Saga::new(began.clone()));
+    let driver = Driver::new(task, run, Saga::new(began.clone()));
     let mut result = report_of(plan, HostOutcome::Ok);
     if let Err(error) = driver.append(&Record::Began(Box::new(began))).await {
         result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
@@ -131,7 +131,7 @@ pub(super) struct Driver<'a> {
 }
 
 impl<'a> Driver<'a> {
-    pub(super) const fn new(task: &'a HostTask, run: &'a RunId, saga: Saga) -> Self {
+    pub(super) fn new(task: &'a HostTask, run: &'a RunId, saga: Saga) -> Self {
         Self { task, run, saga, steps: Vec::new(), probes: Probes::default() }
     }
 

@@ -184,6 +184,16 @@ impl Drop for Ui {
     }
 }
 
+/// Writes a result to stdout where there is no [`Ui`]. A reader that went away is no error.
+pub fn say(text: &str) {
+    let _ = io::stdout().write_all(text.as_bytes());
+}
+
+/// Writes a message and a line break to stderr where there is no [`Ui`]. A reader that went away is no error.
+pub fn complain(text: &str) {
+    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+}
+
 fn open(path: &Path) -> Result<Box<dyn Write + Send>, UiError> {
     match File::create(path) {
         Ok(file) => Ok(Box::new(file)),

@@ -181,7 +181,7 @@ fn configure(
         Some(Observation::Seen(facts)) => facts,
         unseen => {
             let reason = match unseen {
-                Some(Observation::Unseen(reason)) => reason,
+                Some(Observation::Unseen(reason)) => reason.as_str(),
                 _ => "it was not looked at",
             };
             return Err(Finding {
