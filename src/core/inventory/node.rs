@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Tag};
 
-use super::mistake::{Collector, Pos, shown};
+use super::mistake::{Collector, Pos};
+use super::words::shown;
 
 /// Nesting that no inventory needs; aliases count with what they refer to.
 const MOST_DEPTH: usize = 32;
