@@ -85,6 +85,12 @@ impl<'t> Collector<'t> {
         });
     }
 
+    /// Records the one mistake that makes all others doubtful: the text cannot be parsed.
+    pub(super) fn only(&mut self, at: Pos, message: String, expected: &str) {
+        self.in_file.clear();
+        self.add(at, message, expected);
+    }
+
     /// Records a mistake in the value of an environment variable.
     pub(super) fn add_variable(&mut self, name: &str, message: String, expected: String) {
         self.in_variables.push(Mistake { file: name.to_owned(), line: 1, column: 1, message, expected });

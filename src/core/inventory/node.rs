@@ -91,7 +91,7 @@ pub(super) fn tree(text: &str, collector: &mut Collector<'_>) -> Option<Rc<Node>
         let (event, at) = match event {
             Ok((event, span)) => (event, place(span.start)),
             Err(error) => {
-                builder.collector.add(
+                builder.collector.only(
                     place(*error.marker()),
                     format!("not valid YAML: {}", error.info().replace(char::is_control, " ")),
                     "expected a YAML 1.2 or JSON document",
