@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::hosts::{Groups, Host};
-use super::mistake::{Pos, few};
+use super::mistake::Pos;
 use super::read::{Found, Reader};
+use super::words::few;
 
 impl Reader<'_, '_> {
     /// All checks over all hosts.
@@ -83,10 +84,12 @@ impl Reader<'_, '_> {
             let Some(address) = &host.address else { continue };
             let jump = host.settings.jump.as_ref().map(|found| (&found.value.host, found.value.port));
             let port = host.settings.port.as_ref().map_or(22, |found| found.value);
-            let place = *first.entry((address.value, port, jump)).or_insert(address.at);
-            if place != address.at {
+            let key = (address.value, port, jump);
+            if let Some(place) = first.get(&key) {
                 let message = format!("address {} is there twice, first at {place}", address.value);
                 self.collector.add(address.at, message, "expected each address once");
+            } else {
+                first.insert(key, address.at);
             }
         }
         let owners: BTreeMap<_, Pos> = hosts

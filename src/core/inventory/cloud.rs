@@ -2,10 +2,11 @@
 //!
 //! Must never read a secret: credentials are named here, not held.
 
-use super::mistake::{Pos, shown};
+use super::mistake::Pos;
 use super::node::Node;
 use super::read::Reader;
-use super::{CloudDesired, CredentialSource, Provider, value};
+use super::words::shown;
+use super::{CloudDesired, CredentialSource, Provider, url};
 use crate::core::model::{ModelError, RegionId};
 
 /// Overrides `cloud.endpoints.ecs`.
@@ -22,8 +23,8 @@ impl Reader<'_, '_> {
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
         const KNOWN: [&str; 4] = ["provider", "region", "credentials", "endpoints"];
         let overridden = self.variable(REGION, region_id);
-        let ecs_override = self.variable(ECS_ENDPOINT, value::endpoint);
-        let vpc_override = self.variable(VPC_ENDPOINT, value::endpoint);
+        let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
+        let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
         let fields = node.and_then(|node| self.fields(node, "cloud", &KNOWN));
         let mut provider = None;
         let mut region = None;
@@ -78,13 +79,13 @@ impl Reader<'_, '_> {
     pub(super) fn echo_override(&mut self) -> Option<Vec<String>> {
         self.variable(ECHO, |text| {
             let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
-            let urls = urls.map(value::echo).collect::<Result<Vec<_>, _>>()?;
+            let urls = urls.map(url::echo).collect::<Result<Vec<_>, _>>()?;
             if urls.is_empty() { Err("one URL or more, separated by commas".to_owned()) } else { Ok(urls) }
         })
     }
 
     fn endpoint(&mut self, node: &Node, label: &str) -> Option<String> {
-        self.text(node, label, "an endpoint such as https://ecs.cn-beijing.aliyuncs.com", value::endpoint)
+        self.text(node, label, "an endpoint such as https://ecs.cn-beijing.aliyuncs.com", url::endpoint)
     }
 
     fn variable<T>(&mut self, name: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {

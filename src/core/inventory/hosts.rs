@@ -2,15 +2,17 @@
 //!
 //! The order is fixed: built-in values, `defaults`, the host's groups in the host's own order, the host.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use super::layer::{Jump, Layer, SECTIONS};
-use super::mistake::{Pos, shown, suggest};
+use super::layer::{Layer, SECTIONS};
+use super::mistake::Pos;
 use super::name::{self, NameTemplate, is_interface_name};
 use super::node::{Node, Value};
 use super::read::{Found, Reader};
+use super::ssh::Jump;
+use super::words::{shown, suggest};
 use super::{
     AllowDesired, EniDesired, HostDesired, JumpDesired, RouteDesired, SshDesired, VerifyDesired, value,
 };
@@ -43,7 +45,7 @@ impl Reader<'_, '_> {
                 Value::Null => Layer::default(),
                 _ => match self.fields(&entry.value, &format!("group {}", shown(&entry.key)), &SECTIONS) {
                     Some(fields) => self.layer(&fields),
-                    None => Layer::default(),
+                    None => Layer::unreadable(&entry.value),
                 },
             };
             match value::group_name(&entry.key) {
@@ -145,11 +147,10 @@ impl Reader<'_, '_> {
 
     /// Records every interface name that the cloud would not take, once per place.
     pub(super) fn check_interface_names(&mut self, hosts: &[Host]) {
-        let mut reported = Vec::new();
+        let mut reported = BTreeSet::new();
         for host in hosts {
             let (Some(name), Some(found)) = (&host.name, &host.eni_name) else { continue };
-            if !is_interface_name(&found.value) && !reported.contains(&found.at) {
-                reported.push(found.at);
+            if !is_interface_name(&found.value) && reported.insert(found.at) {
                 let message = format!("eni.name becomes {} for {}", shown(&found.value), name.value);
                 let expected = "expected 2 to 128 letters, digits and . : _ -, a letter first, and no URL";
                 self.collector.add(found.at, message, expected);

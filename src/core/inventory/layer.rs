@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Persist;
-use super::mistake::suggest;
 use super::name::NameTemplate;
 use super::node::{Node, Value};
 use super::read::{Fields, Found, Reader};
-use super::value;
+use super::ssh::Jump;
+use super::words::{shown, suggest};
+use super::{url, value};
 use crate::core::model::{SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
@@ -38,16 +39,12 @@ pub(super) struct Layer {
     pub(super) charge_type_change: Option<Found<bool>>,
 }
 
-/// A jump host as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Jump {
-    /// The host's own login name if absent.
-    pub(super) user: Option<String>,
-    pub(super) host: String,
-    pub(super) port: u16,
-}
-
 impl Layer {
+    /// What stands for settings that are there but could not be read.
+    pub(super) fn unreadable(node: &Node) -> Self {
+        Self { echo: unreadable_echo(Some(node)), ..Self::default() }
+    }
+
     /// This layer with `upper` over it: what `upper` says wins.
     pub(super) fn under(self, upper: &Self) -> Self {
         fn pick<T: Clone>(upper: &Option<T>, lower: Option<T>) -> Option<T> {
@@ -91,9 +88,11 @@ impl Reader<'_, '_> {
             self.route(&route, &mut layer);
         }
         if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port"]) {
-            layer.echo = self.found(&verify, "echo", Self::echo_urls);
+            layer.echo = self.found(&verify, "echo", Self::echo_urls).or(unreadable_echo(verify.get("echo")));
             layer.inbound_port =
                 self.found(&verify, "inbound_port", |reader, node| reader.port(node, "verify.inbound_port"));
+        } else {
+            layer.echo = unreadable_echo(fields.get("verify"));
         }
         if let Some(allow) = self.section(fields, "allow", &["charge_type_change"]) {
             layer.charge_type_change = self.found(&allow, "charge_type_change", |reader, node| {
@@ -105,22 +104,6 @@ impl Reader<'_, '_> {
 
     fn section<'n>(&mut self, fields: &Fields<'n>, key: &str, known: &[&str]) -> Option<Fields<'n>> {
         self.fields(fields.get(key)?, key, known)
-    }
-
-    fn ssh(&mut self, ssh: &Fields<'_>, layer: &mut Layer) {
-        layer.user = self
-            .found(ssh, "user", |reader, node| reader.text(node, "ssh.user", "a login name", value::user));
-        layer.port = self.found(ssh, "port", |reader, node| reader.port(node, "ssh.port"));
-        layer.key = self.found(ssh, "key", |reader, node| reader.path(node, "ssh.key"));
-        layer.known_hosts = self.found(ssh, "known_hosts", |reader, node| {
-            let files = reader.list(node, "ssh.known_hosts", "a list of files", Self::path)?;
-            reader.refuse_repeats(&files, "ssh.known_hosts");
-            Some(files.into_iter().map(|file| file.value).collect())
-        });
-        layer.jump = self.found(ssh, "jump", Self::jump);
-        layer.connect_timeout = self.found(ssh, "connect_timeout", |reader, node| {
-            reader.text(node, "ssh.connect_timeout", "a time with its unit such as 10s", value::duration)
-        });
     }
 
     fn eni(&mut self, eni: &Fields<'_>, layer: &mut Layer) {
@@ -170,7 +153,7 @@ impl Reader<'_, '_> {
     fn echo_urls(&mut self, node: &Node) -> Option<Vec<String>> {
         let expected = "a list of one URL or more such as [http://ip.example.com]";
         let urls = self.list(node, "verify.echo", expected, |reader, node, label| {
-            reader.text(node, label, "a URL", value::echo)
+            reader.text(node, label, "a URL", url::echo)
         })?;
         if matches!(&node.value, Value::List(items) if items.is_empty()) {
             self.collector.add(node.at, "verify.echo is an empty list", format!("expected {expected}"));
@@ -179,37 +162,10 @@ impl Reader<'_, '_> {
         Some(urls.into_iter().map(|url| url.value).collect())
     }
 
-    fn port(&mut self, node: &Node, label: &str) -> Option<u16> {
+    /// A TCP port.
+    pub(super) fn port(&mut self, node: &Node, label: &str) -> Option<u16> {
         let port = self.number(node, label, 1..=65535, "a port from 1 to 65535")?;
         u16::try_from(port).ok()
-    }
-
-    fn path(&mut self, node: &Node, label: &str) -> Option<PathBuf> {
-        let (folder, home) = (&self.context.folder, self.context.variable("HOME"));
-        self.text(node, label, "a file's path", |text| value::path(text, folder, home))
-    }
-
-    fn jump(&mut self, node: &Node) -> Option<Jump> {
-        const EXPECTED: &str = "one jump host as user@host:port, or a mapping with user, host, port";
-        if !matches!(node.value, Value::Map(_)) {
-            return self
-                .text(node, "ssh.jump", EXPECTED, |text| jump(text).ok_or_else(|| EXPECTED.to_owned()));
-        }
-        let fields = self.fields(node, "ssh.jump", &["user", "host", "port"])?;
-        let user = self.found(&fields, "user", |reader, node| {
-            reader.text(node, "ssh.jump.user", "a login name", value::user)
-        });
-        let port = self.found(&fields, "port", |reader, node| reader.port(node, "ssh.jump.port"));
-        let Some(host) = fields.get("host") else {
-            self.collector.add(
-                fields.at,
-                "ssh.jump has no host",
-                "expected host: the jump host's name or address",
-            );
-            return None;
-        };
-        let host = self.text(host, "ssh.jump.host", "a host name or an IPv4 address", value::network_name)?;
-        Some(Jump { user: user.map(|user| user.value), host, port: port.map_or(22, |port| port.value) })
     }
 
     /// One of a few words.
@@ -221,22 +177,14 @@ impl Reader<'_, '_> {
         };
         let choice = choices.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
         if choice.is_none() {
-            let message = format!("{label} is {}", super::mistake::shown(text));
+            let message = format!("{label} is {}", shown(text));
             self.collector.add(node.at, message, suggest(text, words));
         }
         choice
     }
 }
 
-/// `[user@]host[:port]`.
-fn jump(text: &str) -> Option<Jump> {
-    let (user, rest) = match text.split_once('@') {
-        Some((user, rest)) => (Some(value::user(user).ok()?), rest),
-        None => (None, text),
-    };
-    let (host, port) = match rest.split_once(':') {
-        Some((host, port)) => (host, value::port(port).ok()?),
-        None => (rest, 22),
-    };
-    Some(Jump { user, host: value::network_name(host).ok()?, port })
+/// What is there but could not be read counts as given, so that one mistake does not look like two.
+fn unreadable_echo(node: Option<&Node>) -> Option<Found<Vec<String>>> {
+    node.map(|node| Found { at: node.at, value: Vec::new() })
 }

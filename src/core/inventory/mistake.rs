@@ -2,6 +2,7 @@
 //!
 //! Must never show what it quotes unescaped: the text of an inventory may come from anywhere.
 
+use std::collections::HashSet;
 use std::fmt;
 
 /// A place in a text. Lines and columns count from 1; columns count characters, not bytes.
@@ -84,6 +85,12 @@ impl<'t> Collector<'t> {
         });
     }
 
+    /// Records the one mistake that makes all others doubtful: the text cannot be parsed.
+    pub(super) fn only(&mut self, at: Pos, message: String, expected: &str) {
+        self.in_file.clear();
+        self.add(at, message, expected);
+    }
+
     /// Records a mistake in the value of an environment variable.
     pub(super) fn add_variable(&mut self, name: &str, message: String, expected: String) {
         self.in_variables.push(Mistake { file: name.to_owned(), line: 1, column: 1, message, expected });
@@ -102,7 +109,9 @@ impl<'t> Collector<'t> {
         }
         // By place only, and stable: mistakes of one place stay in the order in which they were found.
         self.in_file.sort_by_key(|mistake| (mistake.line, mistake.column));
-        self.in_file.dedup();
+        // What several hosts get from one wrong place is wrong once.
+        let mut seen = HashSet::new();
+        self.in_file.retain(|mistake| seen.insert((mistake.line, mistake.column, mistake.message.clone())));
         self.in_file.append(&mut self.in_variables);
         (!self.in_file.is_empty()).then_some(Mistakes(self.in_file))
     }
@@ -124,100 +133,9 @@ fn line_lengths(text: &str) -> Vec<usize> {
     lengths
 }
 
-/// A quoted, escaped and shortened form of what a user wrote.
-pub(super) fn shown(text: &str) -> String {
-    const MOST: usize = 60;
-    if text.chars().count() <= MOST {
-        format!("{text:?}")
-    } else {
-        let head: String = text.chars().take(MOST - 3).collect();
-        format!("{:?}", head + "...")
-    }
-}
-
-/// "did you mean" if one of the known words is close, else the list of them.
-pub(super) fn suggest<'k>(unknown: &str, known: impl IntoIterator<Item = &'k str>) -> String {
-    let known: Vec<&str> = known.into_iter().collect();
-    if known.is_empty() {
-        return "none is defined".to_owned();
-    }
-    match nearest(unknown, known.iter().copied()).first() {
-        Some(word) => format!("did you mean {word:?}?"),
-        None => format!("expected one of: {}", few(&known)),
-    }
-}
-
-/// The first words of a list that may be long.
-pub(super) fn few(words: &[&str]) -> String {
-    const MOST: usize = 12;
-    let head = words.iter().take(MOST).copied().collect::<Vec<_>>().join(", ");
-    match words.len().saturating_sub(MOST) {
-        0 => head,
-        more => format!("{head} and {more} more"),
-    }
-}
-
-/// The words close enough to be meant, the closest first: at most a third of the letters differ.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
-    let word = word.to_lowercase();
-    let mut near: Vec<(usize, &str)> = known
-        .into_iter()
-        .filter_map(|candidate| {
-            let longer = word.chars().count().max(candidate.chars().count());
-            // Nothing that long is a slip of the fingers, and the distance costs time by the product of the lengths.
-            let limit = if longer > 300 { return None } else { longer.div_ceil(3).min(3) };
-            let distance = edit_distance(&word, &candidate.to_lowercase());
-            (distance <= limit && distance < longer).then_some((distance, candidate))
-        })
-        .collect();
-    near.sort_unstable();
-    near.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_words_are_found_and_far_ones_are_not() {
-        assert_eq!(nearest("prot", ["user", "port", "key"]), ["port"]);
-        assert_eq!(nearest("Hosts", ["hosts", "host"]), ["hosts", "host"]);
-        assert!(nearest("colour", ["user", "port", "key"]).is_empty());
-        assert!(nearest("a", ["b"]).is_empty());
-    }
-
-    #[test]
-    fn a_swap_counts_once() {
-        assert_eq!(edit_distance("prot", "port"), 1);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-    }
-
-    #[test]
-    fn long_and_strange_text_is_cut_and_escaped() {
-        assert_eq!(shown("a\u{1b}[0m\n"), r#""a\u{1b}[0m\n""#);
-        assert_eq!(shown(&"x".repeat(500)).len(), 62);
-    }
 
     #[test]
     fn places_are_moved_into_the_text_and_sorted() {

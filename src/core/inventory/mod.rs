@@ -5,6 +5,7 @@
 mod check;
 mod cloud;
 mod desired;
+mod glob;
 mod hosts;
 mod layer;
 mod mistake;
@@ -13,9 +14,12 @@ mod node;
 mod pattern;
 mod read;
 mod select;
+mod ssh;
 #[cfg(test)]
 mod tests;
+mod url;
 mod value;
+mod words;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +31,7 @@ pub use desired::{
 pub use mistake::{Mistake, Mistakes};
 pub use select::{SelectError, select};
 
+use layer::Layer;
 use mistake::{Collector, Pos};
 use read::Reader;
 
@@ -78,8 +83,11 @@ fn read(text: &str, context: &Context, collector: &mut Collector<'_>) -> Option<
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);
     let echo = reader.echo_override();
-    let defaults = top.get("defaults").and_then(|node| reader.fields(node, "defaults", &layer::SECTIONS));
-    let defaults = defaults.map(|fields| reader.layer(&fields)).unwrap_or_default();
+    let defaults = top.get("defaults").map(|node| match reader.fields(node, "defaults", &layer::SECTIONS) {
+        Some(fields) => reader.layer(&fields),
+        None => Layer::unreadable(node),
+    });
+    let defaults = defaults.unwrap_or_default();
     let groups = reader.groups(top.get("groups"));
     let hosts = reader.hosts(top.get("hosts"), top.at, &defaults, &groups);
     reader.check_fleet(&hosts, &groups, context.variable(cloud::ECHO).is_some());

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Tag};
 
-use super::mistake::{Collector, Pos, shown};
+use super::mistake::{Collector, Pos};
+use super::words::shown;
 
 /// Nesting that no inventory needs; aliases count with what they refer to.
 const MOST_DEPTH: usize = 32;
@@ -90,7 +91,7 @@ pub(super) fn tree(text: &str, collector: &mut Collector<'_>) -> Option<Rc<Node>
         let (event, at) = match event {
             Ok((event, span)) => (event, place(span.start)),
             Err(error) => {
-                builder.collector.add(
+                builder.collector.only(
                     place(*error.marker()),
                     format!("not valid YAML: {}", error.info().replace(char::is_control, " ")),
                     "expected a YAML 1.2 or JSON document",

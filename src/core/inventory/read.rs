@@ -2,11 +2,13 @@
 //!
 //! Every method returns `None` only after it has recorded why.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use super::Context;
-use super::mistake::{Collector, Pos, shown, suggest};
+use super::mistake::{Collector, Pos};
 use super::node::{Entry, Node, Value, is_number};
+use super::words::{shown, suggest};
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +42,7 @@ impl Reader<'_, '_> {
     /// Records that `label` is not what was expected, saying what it is.
     pub(super) fn wrong(&mut self, node: &Node, label: &str, expected: &str) {
         let what = match &node.value {
-            Value::Null => {
-                let cure = format!("expected {expected}, or no {label} at all");
-                return self.collector.add(node.at, format!("{label} is empty"), cure);
-            }
+            Value::Null => "empty".to_owned(),
             Value::Map(_) => "a mapping".to_owned(),
             Value::List(_) => "a list".to_owned(),
             Value::Text(text) => shown(text),
@@ -96,7 +95,7 @@ impl Reader<'_, '_> {
         node: &Node,
         label: &str,
         expected: &str,
-        check: impl FnOnce(&str) -> Result<T, String>,
+        check: impl Fn(&str) -> Result<T, String>,
     ) -> Option<T> {
         match &node.value {
             Value::Text(text) => match check(text) {
@@ -106,7 +105,7 @@ impl Reader<'_, '_> {
                     None
                 }
             },
-            Value::Number(text) => {
+            Value::Number(text) if check(text).is_ok() => {
                 self.wrong(
                     node,
                     label,
@@ -189,11 +188,15 @@ impl Reader<'_, '_> {
     }
 
     /// Records every item of a list that is there a second time.
-    pub(super) fn refuse_repeats<T: PartialEq>(&mut self, items: &[Found<T>], label: &str) {
-        for (index, item) in items.iter().enumerate() {
-            if let Some(first) = items[..index].iter().find(|earlier| earlier.value == item.value) {
-                let message = format!("{label}[{index}] is there twice, first at {}", first.at);
+    pub(super) fn refuse_repeats<T: Ord>(&mut self, items: &[Found<T>], label: &str) {
+        let mut first = BTreeMap::new();
+        for item in items {
+            // Not by place alone: two aliases of one value have the same.
+            if let Some(place) = first.get(&item.value) {
+                let message = format!("{label} has this value twice, first at {place}");
                 self.collector.add(item.at, message, "expected each value once");
+            } else {
+                first.insert(&item.value, item.at);
             }
         }
     }
