@@ -20,6 +20,8 @@ struct Limits {
     soft: usize,
     /// Bytes that wait beyond those.
     hard: usize,
+    /// Added to the size of each packet, so that many small ones cannot take more memory than they count.
+    overhead: usize,
     /// What each packet beyond `soft` costs the loop, at most.
     pause: Duration,
     /// The same while output waits.
@@ -29,6 +31,7 @@ struct Limits {
 const LIMITS: Limits = Limits {
     soft: 1 << 20,
     hard: 64 << 20,
+    overhead: 128,
     pause: Duration::from_millis(100),
     glance: Duration::from_millis(2),
 };
@@ -94,7 +97,7 @@ impl Inbox {
         let Some(chunks) = self.chunks.as_ref().filter(|chunks| !chunks.is_closed()) else {
             return Ok(());
         };
-        let size = u32::try_from(bytes.len()).map_err(|_| Overfull)?;
+        let size = u32::try_from(bytes.len() + self.limits.overhead).map_err(|_| Overfull)?;
         let room = match self.room(size).await {
             Some(room) => room,
             None => Arc::clone(&self.hard).try_acquire_many_owned(size).map_err(|_| Overfull)?,
@@ -145,8 +148,23 @@ mod tests {
     use super::*;
 
     /// Never gives up waiting for room within a test, unless output waits.
-    const PATIENT: Limits =
-        Limits { soft: 10, hard: 10, pause: Duration::from_secs(600), glance: Duration::from_millis(1) };
+    const PATIENT: Limits = Limits {
+        soft: 10,
+        hard: 10,
+        overhead: 0,
+        pause: Duration::from_secs(600),
+        glance: Duration::from_millis(1),
+    };
+
+    #[tokio::test]
+    async fn a_flood_of_empty_packets_is_counted_too() {
+        let glance = Duration::ZERO;
+        let (inbox, _outlet) = limited(Limits { overhead: 5, pause: glance, glance, ..PATIENT });
+        for _ in 0..4 {
+            inbox.push(b"").await.unwrap();
+        }
+        inbox.push(b"").await.unwrap_err();
+    }
 
     #[tokio::test]
     async fn while_output_waits_for_the_client_its_input_is_taken_at_once() {
@@ -159,7 +177,7 @@ mod tests {
     #[tokio::test]
     async fn a_reader_that_never_reads_slows_the_client_and_ends_in_overfull() {
         let (pause, glance) = (Duration::from_millis(4), Duration::from_millis(1));
-        let (inbox, _outlet) = limited(Limits { soft: 20, hard: 30, pause, glance });
+        let (inbox, _outlet) = limited(Limits { soft: 20, hard: 30, overhead: 0, pause, glance });
         inbox.push(&[0; 10]).await.unwrap();
         inbox.push(&[0; 10]).await.unwrap();
         let begun = tokio::time::Instant::now();
