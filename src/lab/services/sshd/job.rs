@@ -122,8 +122,14 @@ pub(super) async fn attend(mut job: Job, wires: Wires) {
         };
         report(status, &channel, &connection).await;
     };
-    let work =
-        async { tokio::join!(pump(stdout, &channel, None), pump(stderr, &channel, Some(STDERR)), life) };
+    let output = outlet.output();
+    let work = async {
+        tokio::join!(
+            pump(stdout, &channel, None, &output),
+            pump(stderr, &channel, Some(STDERR), &output),
+            life
+        )
+    };
     // Input is not waited for: a command may end without reading it.
     let input = async {
         outlet.pour_into(stdin).await;
