@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod journal;
+#[cfg(test)]
+mod tidy;
