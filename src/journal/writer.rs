@@ -95,7 +95,11 @@ fn try_commit(
     for (write, _) in batch {
         results.push(match put(&tx, write) {
             Ok(()) => Ok(()),
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation) => {
+            // Unless SQLite has given up the transaction, and with it what the others have written.
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+                    && !tx.is_autocommit() =>
+            {
                 Err(refusal(write, &error))
             }
             Err(error) => return Err(error),
@@ -118,5 +122,59 @@ fn refusal(write: &Write, error: &rusqlite::Error) -> String {
         Write::Record { run, host, .. } => {
             format!("run {run} was not begun, so nothing can be kept of {host} ({error})")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+    use crate::journal::schema;
+    use crate::ports::RunVerb;
+
+    /// Serves these hosts' appends, all waiting before the first is looked at; returns the answers and what is kept.
+    fn serve_at_once(hosts: &[&str], sql: &str) -> (Vec<Result<(), String>>, usize) {
+        let mut conn = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut conn).unwrap();
+        conn.execute_batch(sql).unwrap();
+        let id: RunId = "r-1".parse().unwrap();
+        let run = RunMeta { id: id.clone(), verb: RunVerb::Apply, started_ms: 0, inventory: String::new() };
+        row::insert_run(&conn, &run).unwrap();
+        let (requests, receiver) = channel();
+        let mut answers = Vec::new();
+        for host in hosts {
+            let (reply, answer) = oneshot::channel();
+            let json = r#"{"ended":"committed"}"#.to_owned();
+            let run = if *host == "nowhere" { "r-404".parse().unwrap() } else { id.clone() };
+            let write = Write::Record { run, host: host.parse().unwrap(), at_ms: 0, json };
+            requests.send(Request::Write(write, reply)).unwrap();
+            answers.push(answer);
+        }
+        let (reply, mut kept) = oneshot::channel();
+        requests.send(Request::Records(id, reply)).unwrap();
+        drop(requests);
+        serve(conn, &receiver);
+        let answers = answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect();
+        (answers, kept.try_recv().unwrap().unwrap().len())
+    }
+
+    #[test]
+    fn a_commit_that_fails_fails_every_waiter() {
+        let giving_up = "CREATE TRIGGER full BEFORE INSERT ON record WHEN NEW.host = 'last'
+            BEGIN SELECT RAISE(ROLLBACK, 'the disk is full'); END";
+        let (answers, kept) = serve_at_once(&["first", "last", "after"], giving_up);
+        for answer in answers {
+            assert_eq!(answer, Err("cannot write: the disk is full".to_owned()));
+        }
+        assert_eq!(kept, 0, "all that waited were in one transaction");
+    }
+
+    #[test]
+    fn what_the_layout_forbids_fails_alone() {
+        let (answers, kept) = serve_at_once(&["first", "nowhere", "after"], "PRAGMA foreign_keys = ON");
+        assert!(answers[0].is_ok() && answers[2].is_ok());
+        assert!(answers[1].as_ref().unwrap_err().contains("run r-404 was not begun"), "{answers:?}");
+        assert_eq!(kept, 2);
     }
 }

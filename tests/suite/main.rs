@@ -3,3 +3,5 @@
 
 mod inventories;
 mod journal;
+#[cfg(test)]
+mod tidy;
