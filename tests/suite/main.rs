@@ -1,7 +1,10 @@
 //! The one integration-test binary.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic; clippy exempts only unit tests")]
+//!
+//! Modules are declared for tests only, so that the lints for tests hold in their helpers too.
 
+#[cfg(test)]
 mod inventories;
+#[cfg(test)]
 mod journal;
 #[cfg(test)]
 mod tidy;

@@ -212,9 +212,15 @@ fn configure(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
+    let file = changes.rc_local.as_ref().map(|change| {
+        let mode = format!("mode {:o} -> {:o}", change.mode_before, change.mode_after);
+        let text = unified_diff(change.before.as_deref().unwrap_or_default(), &change.after, &change.path);
+        let same = change.mode_before == change.mode_after;
+        text.lines().map(str::to_owned).chain((!same).then_some(mode)).collect::<Vec<_>>()
+    });
     Ok(vec![Step {
         op: Op::Configure { route: target.clone() },
         why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
-        diff: changes.diff(),
+        diff: changes.routes.into_iter().chain(file.into_iter().flatten()).collect(),
     }])
 }
