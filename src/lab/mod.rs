@@ -16,6 +16,7 @@ pub mod init;
 pub mod network;
 pub mod parent;
 pub mod paths;
+pub mod services;
 pub mod spec;
 pub mod supervisor;
 mod tool;

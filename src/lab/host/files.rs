@@ -231,10 +231,9 @@ mod tests {
 
     #[test]
     fn owners_know_address_and_gateway() {
-        for (flavour, name) in [
-            (Flavour::Rhel, "sysconfig/network-scripts/ifcfg-eth0"),
-            (Flavour::Debian, "network/interfaces"),
-        ] {
+        for (flavour, name) in
+            [(Flavour::Rhel, "sysconfig/network-scripts/ifcfg-eth0"), (Flavour::Debian, "network/interfaces")]
+        {
             let text = files(flavour).into_iter().find(|file| file.0 == name).unwrap().2;
             assert!(text.contains("172.16.0.11") && text.contains("172.16.3.253"), "{text}");
         }

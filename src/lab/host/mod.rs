@@ -18,6 +18,7 @@ use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
 pub use files::{Keys, prepare};
+pub(super) use ssh::sshd_config;
 pub use ssh::{keypair, serve_builtin};
 
 /// Under which name the boot record lies among what the host keeps.
@@ -58,8 +59,7 @@ impl Boot {
 
     fn load(name: &str) -> Result<Self, String> {
         let path = paths::host(name).join(BOOT_RECORD);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
     }
 }

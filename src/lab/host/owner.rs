@@ -17,7 +17,7 @@ pub(super) struct Interface {
 pub(super) fn ifcfg(text: &str) -> Option<Interface> {
     let value = |key: &str| {
         let lines = text.lines().filter_map(|line| line.trim().split_once('='));
-        lines.filter(|(name, _)| *name == key).last().map(|(_, value)| value.trim_matches(['"', '\'']))
+        lines.rev().find(|(name, _)| *name == key).map(|(_, value)| value.trim_matches(['"', '\'']))
     };
     if value("ONBOOT").is_some_and(|on| on.eq_ignore_ascii_case("no")) {
         return None;
@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn an_ifcfg_file_is_understood() {
-        let text = "DEVICE=eth0\nONBOOT=yes\nIPADDR=172.16.0.11\nNETMASK=255.255.252.0\nGATEWAY=\"172.16.3.253\"\n";
+        let text =
+            "DEVICE=eth0\nONBOOT=yes\nIPADDR=172.16.0.11\nNETMASK=255.255.252.0\nGATEWAY=\"172.16.3.253\"\n";
         let interface = ifcfg(text).unwrap();
         assert_eq!((interface.device.as_str(), interface.prefix), ("eth0", 22));
         assert_eq!(interface.gateway, Some(Ipv4Addr::new(172, 16, 3, 253)));

@@ -3,6 +3,7 @@
 //! Must never listen outside the host's network namespace.
 
 use std::fs::OpenOptions;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 
 use super::boot;
 use crate::lab::init::reap_until;
+use crate::lab::services::sshd::{self, SshdConfig};
 use crate::lab::spec::Sshd;
 use crate::lab::tool;
 
@@ -84,6 +86,22 @@ pub(super) fn keep_running(sshd: Sshd) -> Result<(), String> {
         boot::log(&format!("the SSH server ended ({status:?}), starting it again"));
         std::thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// Our own SSH server, on port 22 of the host.
+///
+/// # Errors
+/// If the port or the host key cannot be used.
+pub fn serve_builtin() -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let config = SshdConfig {
+        listen: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 22)),
+        host_key: "/etc/ssh/ssh_host_ed25519_key".into(),
+        authorized_keys: "/root/.ssh/authorized_keys".into(),
+        user: "root".into(),
+    };
+    let served = runtime.and_then(|runtime| runtime.block_on(sshd::serve(config)));
+    served.map_err(|error| format!("SSH server: {error}"))
 }
 
 #[cfg(test)]

@@ -98,7 +98,13 @@ pub(super) fn unplug(port: &Port) -> Result<String, String> {
 /// What a guest does to an interface it configures: up, address, and a default route if there is a gateway. With `front`
 /// the route goes before the present default, which so loses the traffic.
 #[must_use]
-pub fn configure(device: &str, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>, front: bool) -> String {
+pub fn configure(
+    device: &str,
+    address: Ipv4Addr,
+    prefix: u8,
+    gateway: Option<Ipv4Addr>,
+    front: bool,
+) -> String {
     let mut text = format!("link set {device} up\naddress add {address}/{prefix} dev {device}\n");
     if let Some(gateway) = gateway {
         let verb = if front { "prepend" } else { "add" };

@@ -3,6 +3,7 @@
 //!
 //! Everything dies with PID 1: there is nothing to clean up, and nothing that could be forgotten.
 
+mod book;
 mod hosts;
 mod papers;
 mod server;
