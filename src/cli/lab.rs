@@ -1,13 +1,189 @@
 //! `egressctl lab …`
 
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+
+use crate::core::model::HostName;
+use crate::lab::control::Status;
+use crate::lab::spec::{Flavour, LabSpec, Sshd};
+use crate::lab::{LabError, client, host, parent, supervisor};
 
 /// Arguments of `egressctl lab`.
 #[derive(Debug, Args)]
-pub(super) struct LabArgs {}
+pub(super) struct LabArgs {
+    #[command(subcommand)]
+    verb: LabVerb,
+}
 
-pub(super) fn run(_args: LabArgs) -> ExitCode {
-    ExitCode::SUCCESS
+#[derive(Debug, Subcommand)]
+enum LabVerb {
+    /// Bring up a lab, run a command in its bastion, take the lab down, exit like the command
+    Run {
+        #[command(flatten)]
+        options: Options,
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Bring up a lab and open a shell in its bastion
+    Shell {
+        #[command(flatten)]
+        options: Options,
+    },
+    /// Inside a lab: run a command on a host (or on the bastion), not by SSH
+    Exec {
+        /// The host; "bastion" is one, too
+        host: HostName,
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Inside a lab: run a command from the internet's side
+    Internet {
+        /// The command and its arguments
+        #[arg(last = true, required = true, value_name = "CMD")]
+        command: Vec<OsString>,
+    },
+    /// Inside a lab: kill a host, drop its network state, boot it again
+    Reboot {
+        /// The host
+        host: HostName,
+    },
+    /// Inside a lab: hosts, interfaces, public addresses
+    Status {
+        /// One JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// PID 1 of a lab
+    #[command(hide = true)]
+    Supervise { spec: String },
+    /// The supervisor of a lab
+    #[command(hide = true)]
+    Supervisor,
+    /// PID 1 of a host
+    #[command(hide = true)]
+    HostInit { name: String },
+    /// The SSH server of a host
+    #[command(hide = true)]
+    HostSsh,
+    /// Step into a lab from outside
+    #[command(hide = true)]
+    Enter {
+        #[arg(long)]
+        unshare: u32,
+        #[arg(long)]
+        user: bool,
+        #[arg(long)]
+        folder: PathBuf,
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Options {
+    /// Number of hosts; six have one of each case
+    #[arg(long, default_value_t = 6, value_name = "N")]
+    hosts: usize,
+    /// SSH server of the hosts
+    #[arg(long, value_enum, default_value_t = Sshd::Builtin)]
+    sshd: Sshd,
+    /// Only hosts of this kind
+    #[arg(long, value_enum)]
+    flavour: Option<Flavour>,
+    /// Seed of ids and delays
+    #[arg(long, default_value_t = 1, value_name = "S")]
+    seed: u64,
+}
+
+impl Options {
+    fn spec(&self) -> Result<LabSpec, LabError> {
+        LabSpec::new(self.seed, self.sshd, self.hosts, self.flavour)
+            .map_err(|text| LabError { code: super::USAGE, text })
+    }
+}
+
+pub(super) fn run(args: LabArgs) -> ExitCode {
+    act(args.verb).unwrap_or_else(|error| {
+        // A closed stderr leaves nobody to tell.
+        let _ = writeln!(std::io::stderr(), "egressctl lab: {error}");
+        ExitCode::from(error.code)
+    })
+}
+
+fn act(verb: LabVerb) -> Result<ExitCode, LabError> {
+    match verb {
+        LabVerb::Run { options, command } => parent::run(&options.spec()?, &command),
+        LabVerb::Shell { options } => shell(&options.spec()?),
+        LabVerb::Exec { host, command } => client::exec(&host, &command),
+        LabVerb::Internet { command } => client::internet(&command),
+        LabVerb::Reboot { host } => done(client::reboot(&host)?),
+        LabVerb::Status { json } => status(&client::status()?, json),
+        LabVerb::Supervise { spec } => {
+            let spec = serde_json::from_str(&spec).map_err(|error| error.to_string())?;
+            done(supervisor::init(&spec).or_else(reported)?)
+        }
+        LabVerb::Supervisor => done(supervisor::run().or_else(reported)?),
+        LabVerb::HostInit { name } => done(host::init(&name)?),
+        LabVerb::HostSsh => done(host::serve_builtin()?),
+        LabVerb::Enter { unshare, user, folder, command } => parent::enter(unshare, user, &folder, &command),
+    }
+}
+
+fn done((): ()) -> Result<ExitCode, LabError> {
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The supervisor's failures are told by the parent.
+fn reported(_: String) -> Result<(), LabError> {
+    Ok(())
+}
+
+fn shell(spec: &LabSpec) -> Result<ExitCode, LabError> {
+    let shell = std::env::var_os("SHELL").filter(|shell| !shell.is_empty());
+    let hint = "A shell in the bastion of a lab; exit ends the lab.\n\
+                  egressctl lab status              hosts and addresses\n  \
+                  egressctl lab exec HOST -- CMD    on a host, not by SSH\n  \
+                  egressctl lab internet -- CMD     from the internet\n  \
+                  egressctl lab reboot HOST         power cut and boot\n\
+                The inventory is $EGRESSCTL_INVENTORY.\n";
+    let _ = std::io::stderr().write_all(hint.as_bytes());
+    parent::run(spec, &[shell.unwrap_or_else(|| "/bin/sh".into())])
+}
+
+fn status(status: &Status, json: bool) -> Result<ExitCode, LabError> {
+    let text = if json {
+        let text = serde_json::to_string_pretty(status).map_err(|error| error.to_string())?;
+        format!("{text}\n")
+    } else {
+        table(status)
+    };
+    std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn table(status: &Status) -> String {
+    use std::fmt::Write;
+    let mut text =
+        format!("{:<12} {:<18} {:<6} {:<19} {:<15} PUBLIC\n", "HOST", "INSTANCE", "DEVICE", "MAC", "ADDRESS");
+    for host in &status.hosts {
+        for (number, port) in host.ports.iter().enumerate() {
+            let (name, instance) =
+                if number == 0 { (host.name.as_str(), host.instance.as_str()) } else { ("", "") };
+            let public = port.public.map_or_else(|| "-".to_owned(), |public| public.to_string());
+            let _ = writeln!(
+                text,
+                "{name:<12} {instance:<18} {:<6} {:<19} {:<15} {public}",
+                port.device,
+                port.mac,
+                port.address.to_string()
+            );
+        }
+    }
+    text
 }

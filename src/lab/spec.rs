@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{HostName, InstanceId, MacAddr, VSwitchId};
+use crate::core::model::{EniId, HostName, InstanceId, MacAddr, VSwitchId};
 
 /// Region of the lab's cloud.
 pub const REGION: &str = "cn-lab-1";
@@ -194,6 +194,29 @@ impl HostSpec {
     }
 }
 
+/// The secondary interface of a host whose case is [`Case::Done`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DoneEni {
+    /// Its id.
+    pub id: EniId,
+    /// Its hardware address.
+    pub mac: MacAddr,
+    /// Its private address, in the same subnet as the primary one.
+    pub address: Ipv4Addr,
+}
+
+/// The secondary interface that `host` has if it is done from the beginning: the network and the emulator both ask here.
+#[must_use]
+pub fn done_eni(host: &HostSpec) -> DoneEni {
+    let number = u32::try_from(host.index).unwrap_or(u32::MAX);
+    let [.., high, low, octet] = host.mac.0;
+    DoneEni {
+        id: format!("eni-labdone{:04}", host.index).parse().unwrap_or_else(|_| never()),
+        mac: MacAddr([0x00, 0x16, 0x3f, high, low, octet]),
+        address: Ipv4Addr::from(u32::from(host.cidr.network()) + 0x100 + number),
+    }
+}
+
 fn never<T>() -> T {
     unreachable!("names of the lab are made of letters, digits and dashes")
 }
@@ -210,6 +233,17 @@ mod tests {
             assert!(host.cidr.contains(&host.address));
             assert!(seen.insert(host.address) && seen.insert(host.public), "{}", host.name);
         }
+    }
+
+    #[test]
+    fn the_interface_of_a_done_host_collides_with_nothing() {
+        let lab = LabSpec::new(7, Sshd::Builtin, MAX_HOSTS, None).unwrap();
+        let done = lab.hosts.iter().find(|host| host.case == Case::Done).unwrap();
+        let eni = done_eni(done);
+        assert_eq!(eni.id.as_str(), "eni-labdone0000");
+        assert!(done.cidr.contains(&eni.address));
+        assert!(u32::from(eni.address) - u32::from(done.cidr.network()) < SUBNETS[0].first_dynamic);
+        assert!(lab.hosts.iter().all(|host| host.address != eni.address && host.mac != eni.mac));
     }
 
     #[test]

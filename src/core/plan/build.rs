@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::route::unified_diff;
 use super::{Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet, route};
 use crate::core::inventory::{HostDesired, Persist};
 use crate::core::model::{HostName, InstanceId, gateway_of};

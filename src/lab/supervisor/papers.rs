@@ -1,0 +1,130 @@
+//! What the lab hands to people and programs in it: the inventory, known host keys, credentials, variables.
+//!
+//! The credentials open nothing but this lab's emulator.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::net::Ipv4Addr;
+
+use crate::core::model::Secret;
+use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION};
+use crate::lab::{paths, tool};
+
+/// Port of the emulator's ECS API.
+pub(super) const ECS_PORT: u16 = 8080;
+/// Port of the emulator's VPC API.
+pub(super) const VPC_PORT: u16 = 8081;
+
+/// The account's only key.
+#[derive(Debug, Clone)]
+pub(super) struct AccessKey {
+    pub(super) id: String,
+    pub(super) secret: Secret<String>,
+}
+
+impl AccessKey {
+    pub(super) fn new() -> Result<Self, String> {
+        let mut random = [0_u8; 24];
+        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        let text = random.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        let (id, secret) = text.split_at(16);
+        Ok(Self { id: format!("LTAILAB{id}"), secret: Secret::new(secret.to_owned()) })
+    }
+}
+
+fn endpoint(port: u16) -> String {
+    format!("http://{API_ADDRESS}:{port}")
+}
+
+fn echo_urls() -> [String; 2] {
+    [format!("http://{ECHO_TEXT_ADDRESS}/"), format!("http://{ECHO_JSON_ADDRESS}/")]
+}
+
+/// Variables for every command in the lab.
+pub(super) fn variables(access: &AccessKey) -> BTreeMap<String, String> {
+    [
+        ("EGRESSCTL_LAB", paths::STATE.to_owned()),
+        ("EGRESSCTL_INVENTORY", paths::inventory().display().to_string()),
+        ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
+        ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
+        ("EGRESSCTL_ECHO", echo_urls().join(",")),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.id.clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.secret.expose().clone()),
+        ("ALIBABA_CLOUD_REGION_ID", REGION.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
+
+/// Writes the inventory and the host keys; the latter under private addresses only, because which host answers at a
+/// public address is for the user to find out.
+pub(super) fn write(spec: &LabSpec, keys: &[(Ipv4Addr, String)]) -> Result<(), String> {
+    tool::write(&paths::inventory(), 0o644, &inventory(spec))?;
+    tool::write(&paths::known_hosts(), 0o644, &known_hosts(keys))
+}
+
+fn known_hosts(keys: &[(Ipv4Addr, String)]) -> String {
+    keys.iter().fold(String::new(), |mut text, (address, key)| {
+        let mut words = key.split(' ');
+        let (kind, base64) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        let _ = writeln!(text, "{address} {kind} {base64}");
+        text
+    })
+}
+
+fn inventory(spec: &LabSpec) -> String {
+    let [text_echo, json_echo] = echo_urls();
+    let mut text = format!(
+        "# The hosts of this lab. It is as temporary as the lab.\n\
+         cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  endpoints:\n    \
+         ecs: {}\n    vpc: {}\n\
+         defaults:\n  ssh:\n    user: root\n    key: {}\n    known_hosts: [{}]\n  \
+         verify:\n    echo:\n      - {text_echo}\n      - {json_echo}\n\
+         hosts:\n",
+        endpoint(ECS_PORT),
+        endpoint(VPC_PORT),
+        paths::key().display(),
+        paths::known_hosts().display(),
+    );
+    for host in &spec.hosts {
+        let _ = write!(text, "  - name: {}\n    instance: {}\n", host.name, host.instance);
+        if host.case == Case::PrePaid {
+            text.push_str("    allow:\n      charge_type_change: true\n");
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::spec::Sshd;
+
+    #[test]
+    fn only_the_host_that_must_change_its_billing_consents_to_it() {
+        let text = inventory(&LabSpec::new(7, Sshd::Builtin, 6, None).unwrap());
+        assert_eq!(text.matches("charge_type_change: true").count(), 1);
+        let (before, _) = text.split_once("charge_type_change").unwrap();
+        assert!(before.contains("name: prepaid-1") && !before.contains("name: dark-1"), "{text}");
+    }
+
+    #[test]
+    fn known_hosts_carry_no_comment_and_no_public_address() {
+        let line = known_hosts(&[(Ipv4Addr::new(172, 16, 0, 10), "ssh-ed25519 AAAA done-1".into())]);
+        assert_eq!(line, "172.16.0.10 ssh-ed25519 AAAA\n");
+    }
+
+    #[test]
+    fn every_promised_variable_is_there() {
+        let access = AccessKey::new().unwrap();
+        let variables = variables(&access);
+        assert_eq!(variables["EGRESSCTL_ECS_ENDPOINT"], "http://100.100.0.10:8080");
+        assert_eq!(variables["EGRESSCTL_ECHO"], "http://198.51.100.20/,http://198.51.100.21/");
+        assert_eq!(variables["ALIBABA_CLOUD_ACCESS_KEY_ID"], access.id);
+        assert_ne!(AccessKey::new().unwrap().id, access.id);
+    }
+}

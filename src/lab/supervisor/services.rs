@@ -1,0 +1,105 @@
+//! The seam between the lab's network and what is served in it: sockets are made and services started here, and nowhere
+//! else.
+//!
+//! A socket belongs to the network namespace of the thread that made it, wherever it is served afterwards.
+
+use std::fmt::Write;
+use std::future::Future;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+
+use super::book::Book;
+use super::papers::AccessKey;
+use crate::core::model::gateway_of;
+use crate::lab::enter::move_thread_into;
+use crate::lab::network::Network;
+use crate::lab::paths::INTERNET;
+use crate::lab::services::echo::{self, EchoKind};
+use crate::lab::services::metadata::{self, Mode};
+use crate::lab::spec::{
+    Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
+};
+
+/// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
+/// supervisor.
+pub(super) fn start(network: &Network, access: &AccessKey) -> Result<(), String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start the services: {error}"))?;
+    for (address, kind) in [(ECHO_TEXT_ADDRESS, EchoKind::Text), (ECHO_JSON_ADDRESS, EchoKind::Json)] {
+        let socket = listen_on_internet(address, 80)?;
+        serve(&runtime, "echo", async move { echo::serve(tokio(socket)?, kind).await });
+    }
+    let socket = listen(METADATA_ADDRESS, 80)?;
+    let book = Book::new(network.clone(), access);
+    serve(&runtime, "metadata", async move {
+        metadata::serve(tokio(socket)?, std::sync::Arc::new(book), Mode::Hardened).await
+    });
+    // The runtime must outlive this function, and ends with the process.
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    Ok(())
+}
+
+/// The boot script of a host that is done from the beginning, in the documented form; `None` for all others.
+pub(super) fn initial_rc_local(host: &HostSpec) -> Option<String> {
+    if host.case != Case::Done {
+        return None;
+    }
+    let gateway = gateway_of(host.cidr)?;
+    let address = done_eni(host).address;
+    let first = if host.flavour == Flavour::Debian { "#!/bin/sh -e" } else { "#!/bin/sh" };
+    let mut text = format!("{first}\nip link set eth1 up\nip -4 address add {address}/32 dev eth1\n");
+    let _ = write!(
+        text,
+        "ip -4 route add default via {gateway} dev eth1 onlink table 101\n\
+         ip -4 rule add from {address} lookup 101 pref 4101\nexit 0\n"
+    );
+    Some(text)
+}
+
+/// A socket in the edge router's network, which is the supervisor's own.
+fn listen(address: Ipv4Addr, port: u16) -> Result<TcpListener, String> {
+    let failed = |error: std::io::Error| format!("{address}:{port}: {error}");
+    let socket = TcpListener::bind(SocketAddr::from((address, port))).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    Ok(socket)
+}
+
+fn listen_on_internet(address: Ipv4Addr, port: u16) -> Result<TcpListener, String> {
+    let thread = std::thread::spawn(move || {
+        move_thread_into(INTERNET)?;
+        listen(address, port)
+    });
+    thread.join().unwrap_or_else(|_| Err("the thread that makes a socket panicked".into()))
+}
+
+fn tokio(socket: TcpListener) -> std::io::Result<tokio::net::TcpListener> {
+    tokio::net::TcpListener::from_std(socket)
+}
+
+fn serve<F>(runtime: &tokio::runtime::Runtime, name: &'static str, service: F)
+where
+    F: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    runtime.spawn(async move {
+        if let Err(error) = service.await {
+            let text = format!("{name}: {error}\n");
+            // The lab goes on without it; whoever misses it finds the reason here.
+            let _ = tokio::fs::write(crate::lab::paths::state(&format!("{name}.log")), text).await;
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::spec::{LabSpec, Sshd};
+
+    #[test]
+    fn only_a_done_host_begins_with_a_policy_route() {
+        let lab = LabSpec::new(7, Sshd::Builtin, 6, None).unwrap();
+        let texts: Vec<_> = lab.hosts.iter().map(initial_rc_local).collect();
+        assert!(texts[1..].iter().all(Option::is_none));
+        let text = texts[0].as_deref().unwrap();
+        assert!(text.contains("from 172.16.1.0 lookup 101 pref 4101"), "{text}");
+        assert!(text.contains("via 172.16.3.253 dev eth1 onlink table 101"), "{text}");
+    }
+}
