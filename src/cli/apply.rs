@@ -7,10 +7,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::clock::new_run_id;
+use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
 use super::problem::Problem;
-use super::ending;
 use crate::core::plan::{Verdict, plan_text};
 use crate::core::report::Verb;
 use crate::engine;
@@ -75,7 +75,9 @@ pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<crate::core::m
 /// Asks. Only a full `yes` on a terminal counts.
 pub(super) fn confirm(fleet: &Fleet, question: &str) -> Result<(), Problem> {
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::usage("nobody can be asked on this standard input: review the plan, then add --yes"));
+        return Err(Problem::usage(
+            "nobody can be asked on this standard input: review the plan, then add --yes",
+        ));
     }
     fleet.ui.err(&format!("{question} Type yes: "));
     let mut answer = String::new();

@@ -13,7 +13,10 @@ impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
         #[expect(clippy::disallowed_methods, reason = "this is the one place the wall clock is read")]
         let now = std::time::SystemTime::now();
-        now.duration_since(UNIX_EPOCH).ok().and_then(|age| i64::try_from(age.as_millis()).ok()).unwrap_or_default()
+        now.duration_since(UNIX_EPOCH)
+            .ok()
+            .and_then(|age| i64::try_from(age.as_millis()).ok())
+            .unwrap_or_default()
     }
 }
 

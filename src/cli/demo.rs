@@ -22,9 +22,9 @@ use crate::core::model::HostName;
 use crate::core::plan::{Plan, Verdict, plan_text};
 use crate::core::report::{HostReport, Report, Verb, before_after_table, duration, to_text};
 use crate::engine;
+use crate::lab::parent;
 use crate::lab::services::outage::OutageReport;
 use crate::lab::spec::{LabSpec, Sshd};
-use crate::lab::parent;
 use crate::ports::RunVerb;
 use crate::ui::table;
 
@@ -64,7 +64,8 @@ pub(super) fn run(args: &DemoArgs) -> Result<ExitCode, Problem> {
         return super::blocking(inside(args));
     }
     let spec = LabSpec::new(args.seed, args.sshd, args.hosts, None).map_err(Problem::usage)?;
-    let itself = std::env::current_exe().map_err(|error| Problem::failed(format!("this program's path: {error}")))?;
+    let itself =
+        std::env::current_exe().map_err(|error| Problem::failed(format!("this program's path: {error}")))?;
     let report = std::path::absolute(&args.report)
         .map_err(|error| Problem::failed(format!("report {}: {error}", args.report.display())))?;
     crate::ui::say(&format!("Bringing up a lab with {} hosts: its own network, no uplink.\n\n", args.hosts));
@@ -106,7 +107,10 @@ async fn inside(args: &DemoArgs) -> Result<ExitCode, Problem> {
     claims.add("a second plan is empty", again.is_empty());
     let verified = engine::verify(&fleet.world, &fleet.hosts(), &discovered, &again).await;
     let done = verified.iter().filter(|host| !matches!(host.outcome, HostOutcome::Refused(_)));
-    claims.add("inbound and egress of every host hold", done.clone().all(|host| host.outcome == HostOutcome::Ok));
+    claims.add(
+        "inbound and egress of every host hold",
+        done.clone().all(|host| host.outcome == HostOutcome::Ok),
+    );
 
     fleet.ui.out("\n== Roll one host back\n");
     let mut candidates = rollback::candidates(&fleet, &id).await?;
@@ -167,10 +171,14 @@ impl Meter {
             // Closing it is the signal; the meter may have gone already, which its exit code tells.
             let _ = stdin.shutdown().await;
         }
-        let output = self.child.wait_with_output().await.map_err(|error| Problem::failed(error.to_string()))?;
+        let output =
+            self.child.wait_with_output().await.map_err(|error| Problem::failed(error.to_string()))?;
         let measured: OutageReport = serde_json::from_slice(&output.stdout)
             .map_err(|error| Problem::failed(format!("outage meter ({}): {error}", output.status)))?;
-        let longest = measured.targets.iter().map(|target| u64::try_from(target.longest_gap.as_millis()).unwrap_or(u64::MAX));
+        let longest = measured
+            .targets
+            .iter()
+            .map(|target| u64::try_from(target.longest_gap.as_millis()).unwrap_or(u64::MAX));
         Ok(self.targets.into_iter().map(|(host, _)| host).zip(longest).collect())
     }
 }
@@ -185,8 +193,12 @@ impl Claims {
     }
 
     fn plan(&mut self, plan: &Plan) {
-        let verdict = |name: &str| plan.hosts.iter().find(|host| host.host.as_str() == name).map(|host| host.verdict);
-        self.add("the host that is done already needs nothing", verdict("done-1") == Some(Verdict::Unchanged));
+        let verdict =
+            |name: &str| plan.hosts.iter().find(|host| host.host.as_str() == name).map(|host| host.verdict);
+        self.add(
+            "the host that is done already needs nothing",
+            verdict("done-1") == Some(Verdict::Unchanged),
+        );
         if let Some(dark) = verdict("dark-1") {
             self.add("the host without SNAT coverage is refused", dark == Verdict::Refused);
         }
@@ -200,17 +212,24 @@ impl Claims {
         let failed = report.hosts.iter().filter(|host| {
             !matches!(host.outcome, HostOutcome::Changed | HostOutcome::Ok | HostOutcome::Refused(_))
         });
-        self.add(format!("{} hosts are changed and verified, none failed", changed.len()), failed.count() == 0);
+        self.add(
+            format!("{} hosts are changed and verified, none failed", changed.len()),
+            failed.count() == 0,
+        );
         let egress = |host: &&HostReport| {
             !host.egress_after.is_empty()
                 && host.egress_after.iter().all(|seen| host.snat_expected.contains(&seen.address))
         };
         self.add("each of them leaves from the shared SNAT address", changed.iter().all(egress));
         let own = |host: &&HostReport| {
-            !host.egress_before.is_empty() && host.egress_before.iter().all(|seen| Some(seen.address) == host.inbound)
+            !host.egress_before.is_empty()
+                && host.egress_before.iter().all(|seen| Some(seen.address) == host.inbound)
         };
         self.add("each of them left from its own address before", changed.iter().all(own));
-        self.add("the inbound outage of each was measured", changed.iter().all(|host| host.outage_ms.is_some()));
+        self.add(
+            "the inbound outage of each was measured",
+            changed.iter().all(|host| host.outage_ms.is_some()),
+        );
     }
 
     fn rolled_back(&mut self, report: &Report) {
@@ -224,6 +243,9 @@ impl Claims {
     }
 
     fn text(&self) -> String {
-        self.0.iter().map(|(claim, holds)| format!("{} {claim}\n", if *holds { "yes" } else { "NO " })).collect()
+        self.0
+            .iter()
+            .map(|(claim, holds)| format!("{} {claim}\n", if *holds { "yes" } else { "NO " }))
+            .collect()
     }
 }

@@ -9,7 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::fleet::Fleet;
 use super::problem::Problem;
 use crate::core::model::RunId;
-use crate::core::report::{HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_text};
+use crate::core::report::{
+    HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_text,
+};
 use crate::ui::table;
 
 /// Exit code after SIGINT; SIGTERM's is 143.
@@ -17,8 +19,12 @@ const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
 /// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
-pub(super) async fn heeding<T>(fleet: &Fleet, work: impl Future<Output = T>) -> Result<(T, Option<u8>), ExitCode> {
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+pub(super) async fn heeding<T>(
+    fleet: &Fleet,
+    work: impl Future<Output = T>,
+) -> Result<(T, Option<u8>), ExitCode> {
+    let (Ok(mut interrupt), Ok(mut terminate)) =
+        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
         return Ok((work.await, None));
     };
@@ -31,17 +37,27 @@ pub(super) async fn heeding<T>(fleet: &Fleet, work: impl Future<Output = T>) -> 
             _ = terminate.recv() => TERMINATED,
         };
         if asked.is_some() {
-            fleet.ui.err("left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n");
+            fleet.ui.err(
+                "left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n",
+            );
             return Err(ExitCode::from(code));
         }
         asked = Some(code);
         fleet.world.stop.ask();
-        fleet.ui.err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+        fleet
+            .ui
+            .err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
     }
 }
 
 /// The report of a run that has just ended.
-pub(super) fn report(fleet: &Fleet, run: Option<RunId>, verb: Verb, started_ms: i64, hosts: Vec<HostReport>) -> Report {
+pub(super) fn report(
+    fleet: &Fleet,
+    run: Option<RunId>,
+    verb: Verb,
+    started_ms: i64,
+    hosts: Vec<HostReport>,
+) -> Report {
     Report {
         run,
         verb,
@@ -53,7 +69,12 @@ pub(super) fn report(fleet: &Fleet, run: Option<RunId>, verb: Verb, started_ms: 
 }
 
 /// Writes the report next to the journal and to the file asked for, shows it, and gives the exit code.
-pub(super) fn conclude(fleet: &Fleet, report: &Report, json: bool, file: Option<&Path>) -> Result<ExitCode, Problem> {
+pub(super) fn conclude(
+    fleet: &Fleet,
+    report: &Report,
+    json: bool,
+    file: Option<&Path>,
+) -> Result<ExitCode, Problem> {
     let kept = match &report.run {
         Some(run) => Some(keep(fleet, run, report)?),
         None => None,

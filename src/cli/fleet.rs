@@ -27,7 +27,14 @@ pub(super) struct FleetArgs {
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// How many hosts are worked on at once
-    #[arg(short, long, alias = "parallelism", value_name = "N", env = "EGRESSCTL_FORKS", default_value_t = 20)]
+    #[arg(
+        short,
+        long,
+        alias = "parallelism",
+        value_name = "N",
+        env = "EGRESSCTL_FORKS",
+        default_value_t = 20
+    )]
     pub(super) forks: usize,
     /// Folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR", env = "EGRESSCTL_TEMPLATES")]
@@ -68,7 +75,6 @@ pub(super) struct ShowArgs {
 
 /// An inventory, the hosts selected from it, and the world to work in.
 pub(super) struct Fleet {
-    pub(super) desired: Desired,
     pub(super) selected: Vec<HostDesired>,
     pub(super) world: World,
     pub(super) ui: Ui,
@@ -86,9 +92,12 @@ impl FleetArgs {
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
-            environment: variables.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect(),
+            environment: variables
+                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
+                .collect(),
         };
-        let mut desired = inventory::parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
+        let mut desired = inventory::parse(&name, &text, &context)
+            .map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
         for host in &mut desired.hosts {
             self.fill_in(host);
         }
@@ -130,7 +139,8 @@ impl FleetArgs {
             metadata_base: None,
             tuning: Tuning::default(),
         };
-        let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock)).map_err(|error| Problem::failed(error.to_string()))?;
+        let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
+            .map_err(|error| Problem::failed(error.to_string()))?;
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::new(Russh::new(crate::ssh::Settings::default())),
@@ -141,7 +151,7 @@ impl FleetArgs {
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
         };
-        Ok(Fleet { desired, selected, world, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ui, state, inventory: self.inventory.display().to_string() })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -149,7 +159,8 @@ impl FleetArgs {
         let Some(folder) = &self.templates else {
             return Templates::builtin().map_err(|error| Problem::failed(error.to_string()));
         };
-        let unreadable = |error: std::io::Error| Problem::failed(format!("templates {}: {error}", folder.display()));
+        let unreadable =
+            |error: std::io::Error| Problem::failed(format!("templates {}: {error}", folder.display()));
         let mut overrides = BTreeMap::new();
         for entry in std::fs::read_dir(folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
@@ -168,7 +179,8 @@ impl StateArgs {
     /// The folder; it need not exist yet.
     pub(super) fn folder(&self) -> Result<PathBuf, Problem> {
         let usual = || {
-            let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+            let base =
+                std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
             let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
             base.map(|base| base.join("egressctl"))
         };

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::apply::{begin, confirm};
+use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
 use super::problem::Problem;
-use super::ending;
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
 use crate::core::report::Verb;

@@ -29,7 +29,8 @@ pub(super) async fn run(args: RunsArgs) -> Result<ExitCode, Problem> {
                 RunVerb::Apply => "apply".to_owned(),
                 RunVerb::Rollback(of) => format!("rollback of {of}"),
             };
-            let begun = jiff::Timestamp::from_millisecond(run.started_ms).map(|t| t.strftime("%F %T").to_string());
+            let begun =
+                jiff::Timestamp::from_millisecond(run.started_ms).map(|t| t.strftime("%F %T").to_string());
             vec![run.id.to_string(), begun.unwrap_or_default(), verb, run.inventory.clone()]
         })
         .collect();

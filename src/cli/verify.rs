@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::ending;
 use super::fleet::FleetArgs;
 use super::plan::look;
 use super::problem::Problem;
-use super::ending;
 use crate::core::report::Verb;
 use crate::engine;
 

@@ -14,9 +14,11 @@ pub fn inbound(address: Ipv4Addr, wanted: &InstanceId, seen: &Result<Option<Inst
     let expected = format!("SSH on {address} answers with the known host key as {wanted}");
     let (ok, seen, cause) = match seen {
         Ok(Some(instance)) if instance == wanted => (true, format!("{instance}, same host key"), None),
-        Ok(Some(instance)) => {
-            (false, format!("{instance}, same host key"), Some("two hosts share one host key (a cloned image)"))
-        }
+        Ok(Some(instance)) => (
+            false,
+            format!("{instance}, same host key"),
+            Some("two hosts share one host key (a cloned image)"),
+        ),
         // The host key was pinned, so it is the host; its id is a second witness that not every system has.
         Ok(None) => (true, "same host key; the host does not know its instance id".to_owned(), None),
         Err(reason) => (
@@ -62,7 +64,8 @@ fn judge(
     answers: &Answers,
     cause: impl Fn(Ipv4Addr) -> &'static str,
 ) -> Check {
-    let wrong = answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).find(|ip| !expected.contains(ip));
+    let wrong =
+        answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).find(|ip| !expected.contains(ip));
     let any = answers.iter().any(|(_, answer)| answer.is_ok());
     let seen: Vec<String> = answers
         .iter()
@@ -75,7 +78,8 @@ fn judge(
         (Some(address), _) => Some(cause(*address).to_owned()),
         (None, true) => None,
         (None, false) => Some(
-            "the host has no way out, the echo services do not answer, or the host has neither curl nor wget".to_owned(),
+            "the host has no way out, the echo services do not answer, or the host has neither curl nor wget"
+                .to_owned(),
         ),
     };
     Check {

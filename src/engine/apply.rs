@@ -38,7 +38,9 @@ pub async fn apply(
         async move {
             let result = match outcome_of(&plan) {
                 Some(outcome) => report_of(&plan, outcome),
-                None if task.world.stop.asked() => report_of(&plan, HostOutcome::Failed(NOT_BEGUN.to_owned())),
+                None if task.world.stop.asked() => {
+                    report_of(&plan, HostOutcome::Failed(NOT_BEGUN.to_owned()))
+                }
                 None => one_host(&task, &run, &plan).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
@@ -79,7 +81,13 @@ pub(super) fn report_of(plan: &HostPlan, outcome: HostOutcome) -> HostReport {
     }
 }
 
-pub(super) fn task(world: &World, run: &str, host: &HostDesired, discovered: &Discovered, plan: &HostPlan) -> HostTask {
+pub(super) fn task(
+    world: &World,
+    run: &str,
+    host: &HostDesired,
+    discovered: &Discovered,
+    plan: &HostPlan,
+) -> HostTask {
     let observed = &discovered.observed;
     let facts = observed.facts.get(&host.name).and_then(|facts| facts.seen());
     let primary = observed.cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
@@ -151,7 +159,9 @@ impl<'a> Driver<'a> {
             Ok(End::Committed) => HostOutcome::Changed,
             Ok(End::Unwound(reason)) => HostOutcome::Reverted(reason),
             Ok(End::Stuck(reason)) => HostOutcome::Unknown(reason),
-            Err(error) => HostOutcome::Unknown(format!("{error}; the host was left as it was at that moment")),
+            Err(error) => {
+                HostOutcome::Unknown(format!("{error}; the host was left as it was at that moment"))
+            }
         };
     }
 
@@ -236,6 +246,11 @@ impl<'a> Driver<'a> {
     fn finished(&mut self, step: StepKind, undo: bool, begun: Instant, error: Option<String>) {
         let host = self.task.host.name.clone();
         self.task.world.events.emit(Event::StepFinished { host, step, undo, error: error.clone() });
-        self.steps.push(StepTime { step, undo, ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), error });
+        self.steps.push(StepTime {
+            step,
+            undo,
+            ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            error,
+        });
     }
 }

@@ -32,7 +32,12 @@ pub async fn discover(world: &World, hosts: &[&HostDesired]) -> Result<Discovere
     let script = world.templates.facts_script().map_err(|error| EngineError::Template(error.to_string()))?;
     let items: Vec<(HostDesired, Option<Ipv4Addr>)> = hosts
         .iter()
-        .map(|host| ((*host).clone(), host.address.or_else(|| cloud.instances.get(&host.instance).map(|i| i.primary_ip))))
+        .map(|host| {
+            (
+                (*host).clone(),
+                host.address.or_else(|| cloud.instances.get(&host.instance).map(|i| i.primary_ip)),
+            )
+        })
         .collect();
     let looks = fleet::each(world.settings.forks, items, |(host, address)| {
         let (world, script) = (world.clone(), script.clone());
@@ -135,12 +140,8 @@ async fn look(
     let target = target::managed(host, address).map_err(|error| error.to_string())?;
     let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
     let key = session.host_key().clone();
-    let exec = Exec {
-        script,
-        sudo: host.ssh.user != "root",
-        wall: world.settings.look,
-        max_output: MAX_OUTPUT,
-    };
+    let exec =
+        Exec { script, sudo: host.ssh.user != "root", wall: world.settings.look, max_output: MAX_OUTPUT };
     let output = session.exec(&exec).await.map_err(|error: SshError| error.to_string());
     session.close().await;
     let output = output?;

@@ -13,14 +13,22 @@ use crate::ports::{Exec, ExitStatus, Session, Target};
 const ECHO_SECONDS: u32 = 5;
 
 /// Runs the probe script over a fresh connection.
-pub(super) async fn ask(task: &HostTask, target: &Target, eni: Option<Ipv4Addr>) -> Result<ProbeReport, String> {
+pub(super) async fn ask(
+    task: &HostTask,
+    target: &Target,
+    eni: Option<Ipv4Addr>,
+) -> Result<ProbeReport, String> {
     let session = task.world.transport.connect(target).await.map_err(|error| error.to_string())?;
     let report = ask_on(task, session.as_ref(), eni).await;
     session.close().await;
     report
 }
 
-async fn ask_on(task: &HostTask, session: &dyn Session, eni: Option<Ipv4Addr>) -> Result<ProbeReport, String> {
+async fn ask_on(
+    task: &HostTask,
+    session: &dyn Session,
+    eni: Option<Ipv4Addr>,
+) -> Result<ProbeReport, String> {
     let params = ProbeParams { echo: task.host.verify.echo.clone(), address: eni, seconds: ECHO_SECONDS };
     let script = task.world.templates.probe_script(&params).map_err(|error| error.to_string())?;
     let exec = Exec {

@@ -10,8 +10,8 @@ use super::{Discovered, EngineError, World, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
-use crate::core::report::HostReport;
 use crate::core::plan::{HostPlan, Known, StepKind, Verdict};
+use crate::core::report::HostReport;
 use crate::core::saga::{Record, Saga};
 
 /// A host's part of a run that can be taken back.
@@ -29,10 +29,8 @@ impl RollbackHost {
     pub fn steps(&self) -> Vec<(StepKind, bool)> {
         let done = self.saga.done().iter().map(|(op, _)| op.kind());
         let all = done.chain(self.saga.open().map(crate::core::plan::Op::kind));
-        let mut steps: Vec<(StepKind, bool)> = all
-            .filter(|step| *step != StepKind::Verify)
-            .map(|step| (step, !step.irreversible()))
-            .collect();
+        let mut steps: Vec<(StepKind, bool)> =
+            all.filter(|step| *step != StepKind::Verify).map(|step| (step, !step.irreversible())).collect();
         steps.reverse();
         steps
     }
@@ -58,7 +56,10 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
     for host in order {
         let saga = Saga::replay(records.get(&host).into_iter().flatten())
             .map_err(|error| EngineError::Run(format!("run {run}, host {host}: {error}")))?;
-        hosts.extend(saga.map(|saga| RollbackHost { host: host.clone(), saga }).filter(|host| !host.steps().is_empty()));
+        hosts.extend(
+            saga.map(|saga| RollbackHost { host: host.clone(), saga })
+                .filter(|host| !host.steps().is_empty()),
+        );
     }
     Ok(hosts)
 }
@@ -75,7 +76,8 @@ pub async fn rollback(
     let items: Vec<(HostTask, Saga)> = hosts
         .iter()
         .map(|(host, back)| {
-            let primary = discovered.observed.cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
+            let primary =
+                discovered.observed.cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
             let task = HostTask {
                 world: world.clone(),
                 host: (*host).clone(),

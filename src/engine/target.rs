@@ -22,7 +22,12 @@ pub(super) fn inbound(host: &HostDesired, address: Ipv4Addr, key: HostKey) -> Re
     Ok(target)
 }
 
-fn target(host: &HostDesired, address: Ipv4Addr, port: u16, host_key: HostKeyPolicy) -> Result<Target, SshError> {
+fn target(
+    host: &HostDesired,
+    address: Ipv4Addr,
+    port: u16,
+    host_key: HostKeyPolicy,
+) -> Result<Target, SshError> {
     let ssh = &host.ssh;
     let key = ssh.key.clone().ok_or_else(|| SshError {
         kind: SshErrorKind::Local,

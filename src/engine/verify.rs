@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::ops::HostTask;
 use super::apply::report_of;
+use super::ops::HostTask;
 use super::{Discovered, World, apply, fleet, probe, target};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
@@ -17,7 +17,12 @@ use crate::core::verify as judge;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Probes every host that can be looked at, once the plan has told what to expect of it.
-pub async fn verify(world: &World, hosts: &[&HostDesired], discovered: &Discovered, plan: &Plan) -> Vec<HostReport> {
+pub async fn verify(
+    world: &World,
+    hosts: &[&HostDesired],
+    discovered: &Discovered,
+    plan: &Plan,
+) -> Vec<HostReport> {
     world.events.emit(Event::StageStarted { stage: Stage::Verify, hosts: hosts.len() });
     let items: Vec<(HostTask, HostPlan)> = hosts
         .iter()
@@ -32,7 +37,8 @@ pub async fn verify(world: &World, hosts: &[&HostDesired], discovered: &Discover
     })
     .await;
     world.events.emit(Event::StageFinished { stage: Stage::Verify });
-    let lost = |plan: &HostPlan| report_of(plan, HostOutcome::Failed("its task failed unexpectedly".to_owned()));
+    let lost =
+        |plan: &HostPlan| report_of(plan, HostOutcome::Failed("its task failed unexpectedly".to_owned()));
     results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
 }
 
@@ -97,7 +103,8 @@ async fn probe_once(task: &HostTask, known: &Known) -> Probes {
         };
     }
     let egress = report.as_ref().map(probe::answered).unwrap_or_default();
-    let silent = |reason: String| task.host.verify.echo.iter().map(|url| (url.clone(), Err(reason.clone()))).collect();
+    let silent =
+        |reason: String| task.host.verify.echo.iter().map(|url| (url.clone(), Err(reason.clone()))).collect();
     let (default, from_eni) = match report {
         Ok(report) => (report.default, report.from_eni),
         Err(reason) => (silent(reason.clone()), silent(reason)),

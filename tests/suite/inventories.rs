@@ -1,8 +1,6 @@
 //! Inventories as data: every folder below `tests/inventories/bad` holds a wrong inventory and the messages about it, every
 //! folder below `good` a right one and what it means. `EGRESSCTL_BLESS=1` rewrites the expectations; review the difference.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests, to which clippy.toml's exception does not reach")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,9 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Finding, Known, KnownEip, Observed, Op, Policy, Step};
 use crate::core::inventory::HostDesired;
 use crate::core::model::EniId;
-use crate::core::observed::{
-    ChargeType, Eip, EipHolder, EipStatus, Instance, InternetChargeType,
-};
+use crate::core::observed::{ChargeType, Eip, EipHolder, EipStatus, Instance, InternetChargeType};
 
 /// Milliseconds in a day; a subscription that ends sooner cannot be converted.
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -100,13 +98,21 @@ pub(super) fn convert(
     steps.push(Step {
         op: Op::ConvertPublicIp { instance: instance.id.clone(), address },
         why: format!("{address} is a static public address; only an EIP can move"),
-        diff: vec![format!("- public address {address} (static)"), format!("+ EIP {address} (known after apply)")],
+        diff: vec![
+            format!("- public address {address} (static)"),
+            format!("+ EIP {address} (known after apply)"),
+        ],
     });
     steps
 }
 
 /// The steps that move the EIP to the interface. `eni` is its id if it exists already.
-pub(super) fn cutover(eip: Option<&Eip>, instance: &Instance, eni: Option<&EniId>, findings: &mut Vec<Finding>) -> Vec<Step> {
+pub(super) fn cutover(
+    eip: Option<&Eip>,
+    instance: &Instance,
+    eni: Option<&EniId>,
+    findings: &mut Vec<Finding>,
+) -> Vec<Step> {
     let target = eni.map_or_else(|| "the new interface (known after apply)".to_owned(), ToString::to_string);
     let associate = Step {
         op: Op::AssociateEip,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::route::unified_diff;
-use super::{Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet, route};
+use super::{
+    Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet,
+    route,
+};
 use crate::core::inventory::{HostDesired, Persist};
 use crate::core::model::{HostName, InstanceId, gateway_of};
 use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation};
@@ -31,7 +34,8 @@ pub struct Policy {
 /// Compares desired and observed, host by host.
 #[must_use]
 pub fn plan(hosts: &[&HostDesired], observed: &Observed, templates: &Templates, policy: &Policy) -> Plan {
-    let mut plan = Plan { hosts: hosts.iter().map(|host| plan_host(host, observed, templates, policy)).collect() };
+    let mut plan =
+        Plan { hosts: hosts.iter().map(|host| plan_host(host, observed, templates, policy)).collect() };
     fleet::check_capacity(&mut plan, &observed.cloud);
     plan
 }
@@ -95,7 +99,9 @@ fn fill(
     address::remember(&place, &mut host.known);
     let vswitch = eni::vswitch(view, desired, instance, own)?;
     let target = route_target(desired, instance, own, gateway(vswitch.cidr)?);
-    if let Some(address) = target.address.filter(|a| view.forwards.iter().any(|forward| forward.internal_ip == *a)) {
+    if let Some(address) =
+        target.address.filter(|a| view.forwards.iter().any(|forward| forward.internal_ip == *a))
+    {
         host.findings.push(Finding::refusal(
             format!("a DNAT entry leads to {address}, the secondary interface"),
             "an EIP cannot be bound to an address that a DNAT entry uses",
@@ -203,13 +209,15 @@ fn configure(
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
-            let refusals = obstacles.into_iter().map(|found| Finding::refusal(found.what, found.why, found.fix));
+            let refusals =
+                obstacles.into_iter().map(|found| Finding::refusal(found.what, found.why, found.fix));
             host.findings.extend(refusals);
             return Ok(Vec::new());
         }
     };
     let remark = "the plan goes on without it";
-    host.findings.extend(changes.warnings.iter().map(|warning| Finding::warning(warning, remark, "look at the host")));
+    host.findings
+        .extend(changes.warnings.iter().map(|warning| Finding::warning(warning, remark, "look at the host")));
     if changes.is_empty() {
         return Ok(Vec::new());
     }

@@ -40,14 +40,20 @@ pub fn expected_egress(view: &CloudView, instance: &Instance) -> Result<Vec<Ipv4
         .and_then(|vswitch| vswitch.route_table.as_ref())
         .and_then(|id| view.default_routes.get(id).map(|route| (id, route)));
     match table {
-        Some((_, DefaultRoute::NatGateway(gateway))) if *gateway == entry.nat_gateway => Ok(entry.addresses.clone()),
+        Some((_, DefaultRoute::NatGateway(gateway))) if *gateway == entry.nat_gateway => {
+            Ok(entry.addresses.clone())
+        }
         Some((table, DefaultRoute::Unseen(reason))) => Err(Finding::refusal(
             format!("route table {table} could not be read: {reason}"),
             "whether outbound packets reach the NAT gateway is unknown",
             "grant vpc:DescribeRouteEntryList, then plan again",
         )),
         Some((table, route)) => Err(Finding::refusal(
-            format!("0.0.0.0/0 of route table {table} leads to {}, not to {}", describe(route), entry.nat_gateway),
+            format!(
+                "0.0.0.0/0 of route table {table} leads to {}, not to {}",
+                describe(route),
+                entry.nat_gateway
+            ),
             why,
             format!("point 0.0.0.0/0 of {table} to {}, then plan again", entry.nat_gateway),
         )),

@@ -16,7 +16,9 @@ pub(super) fn find<'a>(
     let tagged: Vec<&Eni> = view
         .enis
         .values()
-        .filter(|eni| !eni.primary && eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.id.as_str()))
+        .filter(|eni| {
+            !eni.primary && eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.id.as_str())
+        })
         .collect();
     if let [first, second, ..] = tagged.as_slice() {
         findings.push(Finding::refusal(
@@ -115,7 +117,10 @@ pub(super) fn steps(
             primary_ip: desired.eni.primary_ip,
         },
         why: "the instance has no secondary interface of ours".to_owned(),
-        diff: vec![format!("+ interface {} in {}, address {address}, groups {groups}", desired.eni.name, vswitch.id)],
+        diff: vec![format!(
+            "+ interface {} in {}, address {address}, groups {groups}",
+            desired.eni.name, vswitch.id
+        )],
     };
     vec![create, attach()]
 }

@@ -101,7 +101,9 @@ impl Plan {
     #[must_use]
     pub fn writes(&self) -> BTreeMap<&'static str, usize> {
         let mut writes = BTreeMap::new();
-        for action in self.hosts.iter().flat_map(|host| &host.steps).filter_map(|step| step.op.kind().action()) {
+        for action in
+            self.hosts.iter().flat_map(|host| &host.steps).filter_map(|step| step.op.kind().action())
+        {
             *writes.entry(action).or_default() += 1;
         }
         writes

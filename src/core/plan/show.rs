@@ -30,7 +30,8 @@ pub fn plan_text(plan: &Plan) -> String {
         .map(|(count, text)| format!("{count} {text}"))
         .collect();
     let _ = writeln!(out, "Plan: {} hosts: {}.", plan.hosts.len(), counts.join(", "));
-    let writes: Vec<String> = plan.writes().iter().map(|(action, count)| format!("{action} {count}")).collect();
+    let writes: Vec<String> =
+        plan.writes().iter().map(|(action, count)| format!("{action} {count}")).collect();
     if writes.is_empty() {
         let _ = writeln!(out, "API writes: none.");
     } else {

@@ -21,7 +21,10 @@ pub struct Saga {
 enum Mode {
     Forward,
     /// Taking back, for this reason; the step whose undo is under way.
-    Backward { reason: String, open: Option<StepKind> },
+    Backward {
+        reason: String,
+        open: Option<StepKind>,
+    },
     /// It is known how it ends, and that is not written yet.
     Ending(End),
     Ended(End),
@@ -211,7 +214,9 @@ fn learn(known: &mut Known, effect: &Effect) {
         Effect::Converted { allocation, address } => {
             known.eip = Some(KnownEip { id: allocation.clone(), address: *address });
         }
-        Effect::EniCreated { eni } => known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None }),
+        Effect::EniCreated { eni } => {
+            known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None })
+        }
         Effect::EniAttached { eni, mac, address } => {
             known.eni = Some(KnownEni { id: eni.clone(), mac: Some(*mac), address: Some(*address) });
         }

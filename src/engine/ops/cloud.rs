@@ -74,7 +74,9 @@ impl HostTask {
             Ok(Some(eip)) if eip.address == address => {
                 Answer::Done(Effect::Converted { allocation: eip.id, address: eip.address })
             }
-            Ok(Some(eip)) => Answer::Unknown(format!("the EIP is {}, the public address was {address}", eip.address)),
+            Ok(Some(eip)) => {
+                Answer::Unknown(format!("the EIP is {}, the public address was {address}", eip.address))
+            }
             Ok(None) => Answer::Unknown("the instance shows no EIP after the conversion".to_owned()),
             Err(answer) => answer,
         }
@@ -95,7 +97,9 @@ impl HostTask {
             Ok(id) => id,
             Err(error) if error.kind == CloudErrorKind::Unknown => match self.tagged_eni(instance).await {
                 Ok(Some(id)) => id,
-                Ok(None) => return Answer::Unknown(format!("{error}; no interface with our tag is visible yet")),
+                Ok(None) => {
+                    return Answer::Unknown(format!("{error}; no interface with our tag is visible yet"));
+                }
                 Err(look) => return Answer::Unknown(format!("{error}; then: {look}")),
             },
             Err(error) => return Answer::Refused(error.to_string()),
@@ -114,7 +118,10 @@ impl HostTask {
             ..ViewScope::default()
         };
         let view = self.world.cloud.view(&scope).await?;
-        let ours = view.enis.into_values().find(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
+        let ours = view
+            .enis
+            .into_values()
+            .find(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
         Ok(ours.map(|eni| eni.id))
     }
 
@@ -136,7 +143,11 @@ impl HostTask {
         )
     }
 
-    pub(super) async fn detach_eni(&self, instance: &InstanceId, known: &Known) -> Result<Option<String>, String> {
+    pub(super) async fn detach_eni(
+        &self,
+        instance: &InstanceId,
+        known: &Known,
+    ) -> Result<Option<String>, String> {
         let Some(KnownEni { id, .. }) = &known.eni else { return Ok(None) };
         let gone = |error: &CloudError| error.kind == CloudErrorKind::NotFound;
         match self.world.cloud.detach_eni(id, instance).await {
@@ -150,18 +161,29 @@ impl HostTask {
         }
     }
 
-    pub(super) async fn delete_eni(&self, instance: &InstanceId, known: &Known) -> Result<Option<String>, String> {
+    pub(super) async fn delete_eni(
+        &self,
+        instance: &InstanceId,
+        known: &Known,
+    ) -> Result<Option<String>, String> {
         let id = match &known.eni {
             Some(eni) => Some(eni.id.clone()),
             None => self.tagged_eni(instance).await.map_err(|error| error.to_string())?,
         };
         match id {
-            Some(id) => self.world.cloud.delete_eni(&id).await.map(|()| None).map_err(|error| error.to_string()),
+            Some(id) => {
+                self.world.cloud.delete_eni(&id).await.map(|()| None).map_err(|error| error.to_string())
+            }
             None => Ok(None),
         }
     }
 
-    pub(super) async fn unassociate(&self, known: &Known, from: &EipHolder, private_ip: Option<Ipv4Addr>) -> Answer {
+    pub(super) async fn unassociate(
+        &self,
+        known: &Known,
+        from: &EipHolder,
+        private_ip: Option<Ipv4Addr>,
+    ) -> Answer {
         match self.unbind(known, from, private_ip, "unassociate").await {
             Ok(()) => Answer::Done(Effect::Nothing),
             Err(answer) => answer,
@@ -185,7 +207,11 @@ impl HostTask {
         let home = EipGoal::BoundTo(EipHolder::Instance(self.host.instance.clone()));
         match (taken, &known.eip) {
             // An earlier attempt to take the run back has come further than this.
-            (Err(_), Some(eip)) if self.world.cloud.await_eip(&eip.id, &home, Duration::ZERO).await.is_ok() => Ok(None),
+            (Err(_), Some(eip))
+                if self.world.cloud.await_eip(&eip.id, &home, Duration::ZERO).await.is_ok() =>
+            {
+                Ok(None)
+            }
             (taken, _) => undone(taken),
         }
     }

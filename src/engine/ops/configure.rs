@@ -25,9 +25,14 @@ impl HostTask {
         script: String,
         parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
     ) -> Result<ApplyReport, NoReport> {
-        let target = target::managed(&self.host, self.address).map_err(|error| NoReport::NotRun(error.to_string()))?;
-        let session =
-            self.world.transport.connect(&target).await.map_err(|error| NoReport::NotRun(error.to_string()))?;
+        let target =
+            target::managed(&self.host, self.address).map_err(|error| NoReport::NotRun(error.to_string()))?;
+        let session = self
+            .world
+            .transport
+            .connect(&target)
+            .await
+            .map_err(|error| NoReport::NotRun(error.to_string()))?;
         let exec = Exec {
             script,
             sudo: self.host.ssh.user != "root",
@@ -37,7 +42,9 @@ impl HostTask {
         let output = session.exec(&exec).await;
         session.close().await;
         let output = output.map_err(|error| match error.kind {
-            SshErrorKind::Lost | SshErrorKind::Timeout | SshErrorKind::Protocol => NoReport::Unknown(error.to_string()),
+            SshErrorKind::Lost | SshErrorKind::Timeout | SshErrorKind::Protocol => {
+                NoReport::Unknown(error.to_string())
+            }
             _ => NoReport::NotRun(error.to_string()),
         })?;
         parse(&output.stdout).map_err(|error| {
@@ -52,7 +59,9 @@ impl HostTask {
     /// Brings the host to the target. The script looks at everything again and is idempotent, so an answer that got lost
     /// is settled by running it once more; `rc.local` must still be as it was planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
-        let Some(facts) = &self.facts else { return Answer::Refused("the host was not looked at".to_owned()) };
+        let Some(facts) = &self.facts else {
+            return Answer::Refused("the host was not looked at".to_owned());
+        };
         let change = match host_changes(facts, route, &self.world.templates) {
             Ok(changes) => changes.rc_local,
             Err(obstacles) => {
@@ -86,7 +95,11 @@ impl HostTask {
     }
 
     /// Takes the host's part back, also after a step of unknown outcome.
-    pub(super) async fn revert(&self, route: &RouteTarget, effect: &Effect) -> Result<Option<String>, String> {
+    pub(super) async fn revert(
+        &self,
+        route: &RouteTarget,
+        effect: &Effect,
+    ) -> Result<Option<String>, String> {
         let (before, after) = match (effect, &self.facts) {
             (Effect::Configured { before, after }, _) => (before, after.as_deref()),
             (_, Some(facts)) => (&facts.rc_local, None),
@@ -99,7 +112,9 @@ impl HostTask {
             report = self.change(script, parse_revert).await;
         }
         match report {
-            Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => Ok((!kept.is_empty()).then(|| kept.join("; "))),
+            Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => {
+                Ok((!kept.is_empty()).then(|| kept.join("; ")))
+            }
             Ok(ApplyReport {
                 end: ApplyEnd::Reverted { code, detail } | ApplyEnd::NotReverted { code, detail },
                 ..

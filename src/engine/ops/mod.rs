@@ -66,7 +66,12 @@ impl HostTask {
     }
 
     /// Takes a step back. `Ok` carries what cannot be taken back, for people.
-    pub(super) async fn undo(&self, op: &Op, effect: &Effect, known: &Known) -> Result<Option<String>, String> {
+    pub(super) async fn undo(
+        &self,
+        op: &Op,
+        effect: &Effect,
+        known: &Known,
+    ) -> Result<Option<String>, String> {
         match op {
             Op::MakePostPaid { .. } => Ok(Some("it stays pay-as-you-go".to_owned())),
             Op::ConvertPublicIp { address, .. } => {
