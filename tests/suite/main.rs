@@ -7,4 +7,6 @@ mod inventories;
 #[cfg(test)]
 mod journal;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod tidy;

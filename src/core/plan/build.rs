@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use serde::{Deserialize, Serialize};
+
 use super::route::unified_diff;
 use super::{
     Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet,
@@ -14,7 +16,7 @@ use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Obs
 use crate::core::template::Templates;
 
 /// Everything that was seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// The cloud's records.
     pub cloud: CloudView,

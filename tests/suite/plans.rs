@@ -1,0 +1,79 @@
+//! The planner by folder: `tests/plans/<case>/patch.json` changes `base.json` (RFC 7396), and `expected.txt` is the plan.
+//!
+//! Adding a case is adding a folder. `EGRESSCTL_BLESS=1` rewrites the expectations; read the diff then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use egressctl::core::inventory::{Context, parse};
+use egressctl::core::plan::{Observed, Policy, plan, plan_json, plan_text};
+use egressctl::core::template::Templates;
+use serde_json::Value;
+
+/// 2026-11-22T16:00:00Z
+const NOW_MS: i64 = 1_795_363_200_000;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans")
+}
+
+/// JSON merge patch, RFC 7396; a member that is null in the patch is removed, unless the base has it as null.
+fn merge(base: &mut Value, patch: Value) {
+    let (Value::Object(base_map), Value::Object(patch)) = (&mut *base, &patch) else {
+        *base = patch;
+        return;
+    };
+    for (key, value) in patch {
+        if value.is_null() {
+            base_map.remove(key);
+        } else {
+            merge(base_map.entry(key.clone()).or_insert(Value::Null), value.clone());
+        }
+    }
+}
+
+fn observed(case: &Path) -> Observed {
+    let read = |path: PathBuf| -> Value { serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap() };
+    let mut value = read(folder().join("base.json"));
+    merge(&mut value, read(case.join("patch.json")));
+    serde_json::from_value(value).unwrap_or_else(|error| panic!("{}: {error}", case.display()))
+}
+
+fn text_of(case: &Path) -> String {
+    let own = case.join("inventory.yaml");
+    let path = if own.exists() { own } else { folder().join("inventory.yaml") };
+    let desired = parse("inventory.yaml", &fs::read_to_string(path).unwrap(), &Context::default()).unwrap();
+    let hosts: Vec<_> = desired.hosts.iter().collect();
+    let (observed, templates) = (observed(case), Templates::builtin().unwrap());
+    let policy = Policy { now_ms: NOW_MS };
+    let made = plan(&hosts, &observed, &templates, &policy);
+    let again = plan(&hosts, &observed, &templates, &policy);
+    assert_eq!(plan_json(&made), plan_json(&again), "{}: same inputs, same bytes", case.display());
+    plan_text(&made)
+}
+
+#[test]
+fn every_case_gives_its_plan() {
+    let mut failed = Vec::new();
+    let mut cases: Vec<PathBuf> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    cases.sort();
+    assert!(cases.len() >= 30, "cases were lost: {}", cases.len());
+    for case in cases {
+        let (text, golden) = (text_of(&case), case.join("expected.txt"));
+        if std::env::var_os("EGRESSCTL_BLESS").is_some() {
+            fs::write(&golden, &text).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        if text != expected {
+            failed.push(format!("{}:\n{text}\nexpected:\n{expected}", golden.display()));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+#[test]
+fn what_a_host_prints_is_shown_escaped() {
+    let text = text_of(&folder().join("hostile_rc_local"));
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text}");
+}
