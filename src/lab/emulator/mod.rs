@@ -10,6 +10,8 @@ mod answer;
 mod effects;
 mod errors;
 mod log;
+#[cfg(test)]
+mod loopback;
 mod params;
 mod serve;
 mod state;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// RFC 3986 percent-encoding of UTF-8: only letters, digits and `-_.~` stay.
-pub(super) fn encode(text: &str) -> String {
+pub(in super::super) fn encode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -16,7 +16,7 @@ pub(super) fn encode(text: &str) -> String {
 }
 
 /// `key=value` pairs joined with `&`, sorted by key in byte order.
-pub(super) fn query<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
+pub(in super::super) fn query<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> String {
     let mut pairs: Vec<&(String, String)> = pairs.collect();
     pairs.sort_unstable();
     let parts: Vec<String> = pairs.into_iter().map(|(k, v)| format!("{}={}", encode(k), encode(v))).collect();
@@ -24,7 +24,7 @@ pub(super) fn query<'a>(pairs: impl Iterator<Item = &'a (String, String)>) -> St
 }
 
 /// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in super::super) fn hex(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
         let _infallible = write!(out, "{byte:02x}");
@@ -33,7 +33,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// The bytes of lower-case hexadecimal.
-pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(in super::super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

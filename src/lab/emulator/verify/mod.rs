@@ -4,7 +4,7 @@
 //! a request because a check could not be made, and must never put a secret into an answer.
 
 mod acs3;
-mod canonical;
+pub(super) mod canonical;
 mod rpc_v1;
 
 #[cfg(test)]
