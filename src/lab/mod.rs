@@ -10,6 +10,7 @@
 pub mod client;
 pub mod control;
 pub mod enter;
+pub mod emulator;
 pub mod fabric;
 pub mod host;
 pub mod init;

@@ -33,26 +33,41 @@ pub(super) fn start(network: &Network, access: &AccessKey) -> Result<(), String>
     serve(&runtime, "metadata", async move {
         metadata::serve(tokio(socket)?, std::sync::Arc::new(book), Mode::Hardened).await
     });
+    let session = emulator::AccessKey { id: access.id.clone(), secret: access.secret.clone() };
+    let emulator = Emulator::new(network.spec(), Arc::new(network.clone()), session.clone(), Tuning::default())
+        .with_session(access.role_key(), access.security_token());
+    let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
+    serve(&runtime, "api", async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, Arc::new(emulator)).await });
     // The runtime must outlive this function, and ends with the process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(())
 }
 
-/// The boot script of a host that is done from the beginning, in the documented form; `None` for all others.
-pub(super) fn initial_rc_local(host: &HostSpec) -> Option<String> {
+/// The boot script of a host that is done from the beginning: the one it was shipped with, with our block; `None` for all
+/// others.
+pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String> {
     if host.case != Case::Done {
-        return None;
+        return Ok(None);
     }
-    let gateway = gateway_of(host.cidr)?;
-    let address = done_eni(host).address;
-    let first = if host.flavour == Flavour::Debian { "#!/bin/sh -e" } else { "#!/bin/sh" };
-    let mut text = format!("{first}\nip link set eth1 up\nip -4 address add {address}/32 dev eth1\n");
-    let _ = write!(
-        text,
-        "ip -4 route add default via {gateway} dev eth1 onlink table 101\n\
-         ip -4 rule add from {address} lookup 101 pref 4101\nexit 0\n"
-    );
-    Some(text)
+    let eni = done_eni(host);
+    let target = RouteTarget {
+        mac: Some(eni.mac),
+        address: Some(eni.address),
+        gateway: gateway_of(host.cidr).ok_or("the subnet is too small")?,
+        primary_ip: host.address,
+        table: 101,
+        priority: 4101,
+        rc_local: true,
+    };
+    let templates = Templates::builtin().map_err(|error| error.to_string())?;
+    let block = templates.rc_local_block(&target).map_err(|error| error.to_string())?;
+    let shipped = RcLocal {
+        path: host::rc_local(host.flavour).to_owned(),
+        content: shipped_rc_local(host),
+        mode: 0o755,
+        obstacle: None,
+    };
+    with_block(&shipped, &block).map(Some).map_err(|obstacle| obstacle.what)
 }
 
 /// A socket in the edge router's network, which is the supervisor's own.
@@ -96,10 +111,9 @@ mod tests {
     #[test]
     fn only_a_done_host_begins_with_a_policy_route() {
         let lab = LabSpec::new(7, Sshd::Builtin, 6, None).unwrap();
-        let texts: Vec<_> = lab.hosts.iter().map(initial_rc_local).collect();
+        let texts: Vec<_> = lab.hosts.iter().map(|host| initial_rc_local(host).unwrap()).collect();
         assert!(texts[1..].iter().all(Option::is_none));
         let text = texts[0].as_deref().unwrap();
-        assert!(text.contains("from 172.16.1.0 lookup 101 pref 4101"), "{text}");
-        assert!(text.contains("via 172.16.3.253 dev eth1 onlink table 101"), "{text}");
+        assert!(text.contains("address='172.16.1.0'") && text.contains("gateway='172.16.3.253'"), "{text}");
     }
 }
