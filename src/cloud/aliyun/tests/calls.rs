@@ -72,7 +72,7 @@ async fn while_the_outcome_is_unknown_only_the_same_token_is_sent() {
         _ => eips_json(vec![eip_json("eip-1", "Available", "", "")]),
     })
     .await;
-    associate(&client(&stub)).await.unwrap();
+    associate(&client_with(&stub, impatient())).await.unwrap();
     assert_eq!(tokens(&stub, "AssociateEipAddress"), ["t"; 6]);
 }
 
@@ -83,7 +83,7 @@ async fn a_write_that_was_ever_unknown_never_ends_as_refused() {
         _ => fail(403, "InvalidVSwitchId.IpNotEnough"),
     })
     .await;
-    let error = client(&stub).create_eni(&writes::spec(), "t").await.unwrap_err();
+    let error = client_with(&stub, impatient()).create_eni(&writes::spec(), "t").await.unwrap_err();
     assert_eq!(error.kind, CloudErrorKind::Unknown);
     assert_eq!(error.code.as_deref(), Some("InvalidVSwitchId.IpNotEnough"));
 }
@@ -98,7 +98,7 @@ async fn a_write_without_a_token_is_sent_once_if_nobody_knows_what_became_of_it(
             _ => instances_json(vec![instance_json(1, false)]),
         })
         .await;
-        let cloud = client(&stub);
+        let cloud = client_with(&stub, impatient());
         assert_eq!(kind_of(cloud.convert_public_ip(&id("i-1")).await), CloudErrorKind::Unknown);
         assert_eq!(stub.of("ConvertNatPublicIpToEip").len(), 1);
         assert_eq!(stub.of("DescribeInstances").len(), 1, "one look may settle it");
@@ -112,7 +112,7 @@ async fn one_look_settles_a_lost_answer() {
         _ => instances_json(vec![instance_json(1, true)]),
     })
     .await;
-    client(&stub).convert_public_ip(&id("i-1")).await.unwrap();
+    client_with(&stub, impatient()).convert_public_ip(&id("i-1")).await.unwrap();
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn reads_are_repeated_until_they_are_answered() {
         _ => instances_json(vec![instance_json(1, true)]),
     })
     .await;
-    let cloud = client(&stub);
+    let cloud = client_with(&stub, impatient());
     let done =
         cloud.await_instance(&id("i-1"), &InstanceGoal::PublicIpConverted, Duration::from_secs(20)).await;
     assert_eq!(done.unwrap().eip.unwrap().id, id("eip-1"));
@@ -133,11 +133,7 @@ async fn reads_are_repeated_until_they_are_answered() {
 
 #[tokio::test]
 async fn no_connection_means_no_effect() {
-    let stub = Stub::start(|_, _| ok(json!({}))).await;
-    let base = stub.base.clone();
-    drop(stub);
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    assert_ne!(base, format!("http://{closed}"));
     let tuning = Tuning { retry_budget: Duration::from_millis(50), ..hurry() };
     let config = config(&format!("http://{closed}"), tuning);
     let cloud = Aliyun::new(&config, &keys(), Arc::new(Stopped)).unwrap();
@@ -205,4 +201,14 @@ async fn nothing_shows_a_secret() {
     let shown = format!("{cloud:?} {config:?} {env:?} {error} {error:?} {:?}", cloud.calls());
     assert!(!shown.contains("canary"), "{shown}");
     stub.check_signatures("ak", SECRET);
+}
+
+#[tokio::test]
+async fn a_tls_endpoint_that_does_not_speak_tls_gets_nothing() {
+    let stub = Stub::start(|_, _| ok(json!({}))).await;
+    let tuning = Tuning { retry_budget: Duration::ZERO, ..hurry() };
+    let config = config(&stub.base.replace("http:", "https:"), tuning);
+    let cloud = Aliyun::new(&config, &keys(), Arc::new(Stopped)).unwrap();
+    assert_eq!(kind_of(cloud.attach_eni(&id("eni-1"), &id("i-1")).await), CloudErrorKind::Busy);
+    assert!(stub.seen().is_empty());
 }

@@ -126,7 +126,9 @@ async fn a_metadata_service_that_hiccups_is_asked_again_and_a_hostile_one_is_ref
         _ => ok(json!({})),
     })
     .await;
-    role_client(&stub, &role_env(), Arc::new(Stopped)).delete_eni(&id("eni-1")).await.unwrap();
+    let config = config(&stub.base, impatient());
+    let cloud = Aliyun::new(&config, &role_env(), Arc::new(Stopped)).unwrap();
+    cloud.delete_eni(&id("eni-1")).await.unwrap();
 
     let stub = Stub::start(|seen, nth| match seen.path.as_str() {
         "/latest/meta-data/ram/security-credentials/" => Reply { body: "../a?b".to_owned(), ..ok(json!({})) },

@@ -1,6 +1,7 @@
 //! The one read: what it covers and how many calls it takes.
 
 use super::*;
+use crate::core::model::VSwitchId;
 use crate::core::observed::{DefaultRoute, InternetChargeType, Observation};
 
 const TAG: &str = "egressctl:instance";
@@ -165,7 +166,7 @@ async fn one_view_covers_everything() {
     assert_eq!(view.eips[&id("eip-lost")].address, "192.0.2.9".parse::<Ipv4Addr>().unwrap());
     assert_eq!(stub.of("DescribeEipAddresses")[1].param("EipAddress"), "192.0.2.9");
 
-    let vswitches: Vec<&str> = view.vswitches.keys().map(|id| id.as_str()).collect();
+    let vswitches: Vec<&str> = view.vswitches.keys().map(VSwitchId::as_str).collect();
     assert_eq!(vswitches, ["vsw-1", "vsw-7"]);
     assert_eq!(
         view.default_routes,

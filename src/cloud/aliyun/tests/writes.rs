@@ -12,6 +12,9 @@ pub(super) fn spec() -> EniSpec {
     }
 }
 
+/// Action, version, parameters.
+type Wanted = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 fn params(seen: &Seen) -> Vec<(&str, &str)> {
     seen.params.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
@@ -32,8 +35,8 @@ async fn every_write_sends_exactly_the_documented_parameters() {
     cloud.associate_eip(&eip, &EipHolder::Instance(i.clone()), ip, "t4").await.unwrap();
     cloud.unassociate_eip(&eip, &EipHolder::Instance(i), ip, "t5").await.unwrap();
     cloud.unassociate_eip(&eip, &EipHolder::Eni(eni), None, "t6").await.unwrap();
-    let r = ("RegionId", "cn-beijing");
-    let want: [(&str, &str, &[(&str, &str)]); 10] = [
+    const R: (&str, &str) = ("RegionId", "cn-beijing");
+    let want: [Wanted; 10] = [
         (
             "ModifyInstanceChargeType",
             "2014-05-26",
@@ -42,10 +45,10 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("ClientToken", "t1"),
                 ("InstanceChargeType", "PostPaid"),
                 ("InstanceIds", r#"["i-1"]"#),
-                r,
+                R,
             ],
         ),
-        ("ConvertNatPublicIpToEip", "2014-05-26", &[("InstanceId", "i-1"), r]),
+        ("ConvertNatPublicIpToEip", "2014-05-26", &[("InstanceId", "i-1"), R]),
         (
             "CreateNetworkInterface",
             "2014-05-26",
@@ -54,7 +57,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("DeleteOnRelease", "true"),
                 ("NetworkInterfaceName", "web-1 second"),
                 ("PrimaryIpAddress", "10.0.0.9"),
-                r,
+                R,
                 ("SecurityGroupIds.1", "sg-2"),
                 ("SecurityGroupIds.2", "sg-1"),
                 ("Tag.1.Key", "egressctl:instance"),
@@ -65,14 +68,14 @@ async fn every_write_sends_exactly_the_documented_parameters() {
         (
             "AttachNetworkInterface",
             "2014-05-26",
-            &[("InstanceId", "i-1"), ("NetworkInterfaceId", "eni-1"), r],
+            &[("InstanceId", "i-1"), ("NetworkInterfaceId", "eni-1"), R],
         ),
         (
             "DetachNetworkInterface",
             "2014-05-26",
-            &[("InstanceId", "i-1"), ("NetworkInterfaceId", "eni-1"), r],
+            &[("InstanceId", "i-1"), ("NetworkInterfaceId", "eni-1"), R],
         ),
-        ("DeleteNetworkInterface", "2014-05-26", &[("NetworkInterfaceId", "eni-1"), r]),
+        ("DeleteNetworkInterface", "2014-05-26", &[("NetworkInterfaceId", "eni-1"), R]),
         (
             "AssociateEipAddress",
             "2016-04-28",
@@ -83,7 +86,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("InstanceType", "NetworkInterface"),
                 ("Mode", "NAT"),
                 ("PrivateIpAddress", "10.0.0.9"),
-                r,
+                R,
             ],
         ),
         (
@@ -94,7 +97,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("ClientToken", "t4"),
                 ("InstanceId", "i-1"),
                 ("InstanceType", "EcsInstance"),
-                r,
+                R,
             ],
         ),
         (
@@ -106,7 +109,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("InstanceId", "i-1"),
                 ("InstanceType", "EcsInstance"),
                 ("PrivateIpAddress", "10.0.0.9"),
-                r,
+                R,
             ],
         ),
         (
@@ -117,7 +120,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("ClientToken", "t6"),
                 ("InstanceId", "eni-1"),
                 ("InstanceType", "NetworkInterface"),
-                r,
+                R,
             ],
         ),
     ];
@@ -220,6 +223,6 @@ async fn post_paid_is_recognised() {
         _ => silence(),
     })
     .await;
-    client(&stub).make_post_paid(&id("i-1"), "t").await.unwrap();
+    client_with(&stub, impatient()).make_post_paid(&id("i-1"), "t").await.unwrap();
     assert_eq!(stub.of("ModifyInstanceChargeType").len(), 1);
 }
