@@ -205,11 +205,31 @@ async fn a_caller_that_leaves_and_a_client_that_is_dropped_leave_nothing_running
     let left = tokio::time::timeout(Duration::from_millis(200), cloud.await_eni(&eni, &goal, LONG)).await;
     assert!(left.is_err());
     assert!(!stub.seen().is_empty());
-    drop(cloud);
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::timeout(LONG, async {
+        while !cloud.enis.is_idle() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the poller ends when nobody waits");
     let seen = stub.seen().len();
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(stub.seen().len(), seen);
+
+    // Dropped in the middle of a look.
+    let stub = Stub::start(|_, _| silence()).await;
+    let cloud = client(&stub);
+    let left = tokio::time::timeout(Duration::from_millis(200), cloud.await_eni(&eni, &goal, LONG)).await;
+    assert!(left.is_err() && !cloud.enis.is_idle());
+    let api = Arc::downgrade(&cloud.api);
+    drop(cloud);
+    tokio::time::timeout(LONG, async {
+        while api.strong_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the poller ends with the client");
 }
 
 #[tokio::test]
