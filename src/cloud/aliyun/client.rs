@@ -221,10 +221,15 @@ fn read(call: &Call, answer: &Answer) -> Result<Value, Failure> {
         kind,
         action: call.action.to_owned(),
         message: field("Message", "message").unwrap_or_else(|| "refused without a message".to_owned()),
-        request_id: field("RequestId", "requestId"),
-        code: Some(code),
+        request_id: field("RequestId", "requestId").map(|id| word(&id)),
+        code: Some(word(&code)),
     };
     Err(Failure { error: Box::new(error), then, retry_after })
+}
+
+/// A code or an id fit to be shown: short, printable ASCII.
+fn word(text: &str) -> String {
+    text.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
 
 /// A message fit to be shown: short, one line, without any key that a server may have quoted back.

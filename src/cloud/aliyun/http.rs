@@ -12,6 +12,9 @@ use super::tuning::Tuning;
 /// The largest answer that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
+/// How long an idle connection is kept.
+const POOL_IDLE: Duration = Duration::from_secs(10);
+
 /// What the other side said.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -54,6 +57,8 @@ impl Http {
                 .read_timeout(tuning.read_timeout)
                 .redirect(reqwest::redirect::Policy::none())
                 .retry(reqwest::retry::never())
+                // Servers drop idle connections; a write that meets such a drop would be of unknown outcome.
+                .pool_idle_timeout(POOL_IDLE)
         };
         let build = |builder: reqwest::ClientBuilder| builder.build().map_err(|error| chain(&error));
         Ok(Self {

@@ -1,8 +1,8 @@
 //! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`].
 //!
-//! Layers, each on top of the next: [`view`], [`write`], [`wait`] say what to ask; [`retry`] and [`page`] repeat it;
-//! [`client`] signs and sends it once. Must never read the process environment, the wall clock or the network on its own:
-//! all three are handed in.
+//! Layers, each on top of the next: `view`, `write`, `wait` say what to ask; `retry` and `page` repeat it;
+//! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
+//! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
 
 mod classify;
 mod client;

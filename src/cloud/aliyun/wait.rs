@@ -88,6 +88,12 @@ impl<K: Kind> Waits<K> {
         Self(Arc::new(Shared { desk: Mutex::new(desk), bell: Notify::new() }))
     }
 
+    /// Whether nothing is running.
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.0.desk().poller.is_none()
+    }
+
     /// Waits until `judge` says that the goal is reached, and returns the record. `judge` also gets the time waited.
     pub(super) async fn until(
         &self,
