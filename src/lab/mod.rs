@@ -9,8 +9,8 @@
 
 pub mod client;
 pub mod control;
-pub mod enter;
 pub mod emulator;
+pub mod enter;
 pub mod fabric;
 pub mod host;
 pub mod init;

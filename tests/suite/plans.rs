@@ -55,8 +55,11 @@ fn text_of(case: &Path) -> String {
 #[test]
 fn every_case_gives_its_plan() {
     let mut failed = Vec::new();
-    let mut cases: Vec<PathBuf> =
-        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+        .collect();
     cases.sort();
     assert!(cases.len() >= 30, "cases were lost: {}", cases.len());
     for case in cases {

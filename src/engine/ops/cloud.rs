@@ -19,6 +19,9 @@ const EIP: Duration = Duration::from_secs(120);
 /// How long a state is awaited after an answer that got lost, before the call is taken as never received.
 const LOST: Duration = Duration::from_secs(20);
 
+/// How long it takes to see what is so already.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// Writes, then waits for the goal. An unknown answer is settled by waiting for the goal; if it does not come, the write is
 /// sent once more, which every step here bears (token, or refused by the cloud because it is done already).
 async fn settle<T, W, G>(
@@ -36,7 +39,7 @@ where
             Ok(()) => patience,
             Err(error) if error.kind == CloudErrorKind::Unknown => LOST,
             // Refused, but perhaps because it is so already.
-            Err(error) => return goal(Duration::ZERO).await.map_err(|_| Answer::Refused(error.to_string())),
+            Err(error) => return goal(LOOK).await.map_err(|_| Answer::Refused(error.to_string())),
         };
         match goal(patience).await {
             Ok(record) => return Ok(record),
@@ -207,11 +210,7 @@ impl HostTask {
         let home = EipGoal::BoundTo(EipHolder::Instance(self.host.instance.clone()));
         match (taken, &known.eip) {
             // An earlier attempt to take the run back has come further than this.
-            (Err(_), Some(eip))
-                if self.world.cloud.await_eip(&eip.id, &home, Duration::ZERO).await.is_ok() =>
-            {
-                Ok(None)
-            }
+            (Err(_), Some(eip)) if self.world.cloud.await_eip(&eip.id, &home, LOOK).await.is_ok() => Ok(None),
             (taken, _) => undone(taken),
         }
     }

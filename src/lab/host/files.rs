@@ -99,6 +99,12 @@ fn common(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
     ]
 }
 
+/// The boot script the host is shipped with, if it is.
+#[must_use]
+pub fn shipped_rc_local(host: &HostSpec) -> Option<String> {
+    flavoured(host).into_iter().find(|(name, ..)| name.ends_with("rc.local")).map(|(.., text)| text)
+}
+
 fn flavoured(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
     let (address, prefix) = (host.address, host.cidr.prefix_len());
     let gateway = gateway_of(host.cidr).map(|gateway| gateway.to_string()).unwrap_or_default();

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
-pub use files::{Keys, prepare};
+pub use files::{Keys, prepare, shipped_rc_local};
 pub(super) use ssh::sshd_config;
 pub use ssh::{keypair, serve_builtin};
 
@@ -77,7 +77,8 @@ pub fn init(name: &str) -> Result<(), String> {
 }
 
 /// Where the boot scripts of this flavour are looked for.
-fn rc_local(flavour: Flavour) -> &'static Path {
+#[must_use]
+pub fn rc_local(flavour: Flavour) -> &'static Path {
     Path::new(match flavour {
         Flavour::Rhel => "/etc/rc.d/rc.local",
         Flavour::Debian | Flavour::Minimal => "/etc/rc.local",

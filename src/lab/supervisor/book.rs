@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 
-use super::papers::AccessKey;
-use crate::core::model::{EniId, HostName, InstanceId, MacAddr, Secret, gateway_of};
+use super::papers::Access;
+use crate::core::model::{EniId, HostName, InstanceId, MacAddr, gateway_of};
 use crate::lab::network::{Network, Plugged};
 use crate::lab::paths::BASTION;
 use crate::lab::services::metadata::{
@@ -14,25 +14,25 @@ use crate::lab::services::metadata::{
 use crate::lab::spec::{Case, HostSpec, RAM_ROLE, REGION, VPC, ZONE, done_eni};
 
 /// The bastion's instance.
-const BASTION_INSTANCE: &str = "i-labbastion";
+const BASTION_INSTANCE: &str = "i-lab-bastion";
 /// No lab lives that long.
 const EXPIRATION: &str = "2099-12-31T00:00:00Z";
 
 pub(super) struct Book {
     network: Network,
-    access: AccessKey,
+    access: Access,
 }
 
 impl Book {
-    pub(super) fn new(network: Network, access: &AccessKey) -> Self {
+    pub(super) fn new(network: Network, access: &Access) -> Self {
         Self { network, access: access.clone() }
     }
 
     fn credentials(&self) -> Option<RamRole> {
         let credentials = RoleCredentials {
-            access_key_id: self.access.id.clone(),
-            access_key_secret: self.access.secret.clone(),
-            security_token: Secret::new("egressctl-lab".to_owned()),
+            access_key_id: self.access.role.id.clone(),
+            access_key_secret: self.access.role.secret.clone(),
+            security_token: self.access.token.clone(),
             expiration: EXPIRATION.parse::<Timestamp>().ok()?,
         };
         Some(RamRole { name: RAM_ROLE.to_owned(), credentials })

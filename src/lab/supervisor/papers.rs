@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
+use data_encoding::HEXLOWER;
+
 use crate::core::model::Secret;
+use crate::lab::emulator::AccessKey;
 use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION};
 use crate::lab::{paths, tool};
 
@@ -15,24 +18,29 @@ pub(super) const ECS_PORT: u16 = 8080;
 /// Port of the emulator's VPC API.
 pub(super) const VPC_PORT: u16 = 8081;
 
-/// The account's only key.
+/// The account's keys.
 #[derive(Debug, Clone)]
-pub(super) struct AccessKey {
-    pub(super) id: String,
-    pub(super) secret: Secret<String>,
+pub(super) struct Access {
+    /// The user's, handed out by environment variables.
+    pub(super) user: AccessKey,
+    /// The RAM role's, handed out by the metadata service; valid together with the token only.
+    pub(super) role: AccessKey,
+    /// The role's security token.
+    pub(super) token: Secret<String>,
 }
 
-impl AccessKey {
+impl Access {
     pub(super) fn new() -> Result<Self, String> {
-        let mut random = [0_u8; 24];
-        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        let text = random.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        let (id, secret) = text.split_at(16);
-        Ok(Self { id: format!("LTAILAB{id}"), secret: Secret::new(secret.to_owned()) })
+        Ok(Self { user: key("LTAILAB")?, role: key("STS.LAB")?, token: key("")?.secret })
     }
+}
+
+fn key(prefix: &str) -> Result<AccessKey, String> {
+    let mut random = [0_u8; 24];
+    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+    let text = HEXLOWER.encode(&random);
+    let (id, secret) = text.split_at(16);
+    Ok(AccessKey { id: format!("{prefix}{id}"), secret: Secret::new(secret.to_owned()) })
 }
 
 fn endpoint(port: u16) -> String {
@@ -44,15 +52,15 @@ fn echo_urls() -> [String; 2] {
 }
 
 /// Variables for every command in the lab.
-pub(super) fn variables(access: &AccessKey) -> BTreeMap<String, String> {
+pub(super) fn variables(access: &Access) -> BTreeMap<String, String> {
     [
         ("EGRESSCTL_LAB", paths::STATE.to_owned()),
         ("EGRESSCTL_INVENTORY", paths::inventory().display().to_string()),
         ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
         ("EGRESSCTL_ECHO", echo_urls().join(",")),
-        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.id.clone()),
-        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.secret.expose().clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.user.id.clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.user.secret.expose().clone()),
         ("ALIBABA_CLOUD_REGION_ID", REGION.to_owned()),
     ]
     .into_iter()

@@ -3,25 +3,31 @@
 //!
 //! A socket belongs to the network namespace of the thread that made it, wherever it is served afterwards.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use super::book::Book;
-use super::papers::AccessKey;
+use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::gateway_of;
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::RouteTarget;
+use crate::core::plan::rc_local::with_block;
+use crate::core::template::Templates;
+use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
+use crate::lab::host::{self, shipped_rc_local};
 use crate::lab::network::Network;
 use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
 use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
-    Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
+    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, HostSpec, METADATA_ADDRESS, done_eni,
 };
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
 /// supervisor.
-pub(super) fn start(network: &Network, access: &AccessKey) -> Result<(), String> {
+pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the services: {error}"))?;
     for (address, kind) in [(ECHO_TEXT_ADDRESS, EchoKind::Text), (ECHO_JSON_ADDRESS, EchoKind::Json)] {
@@ -31,13 +37,17 @@ pub(super) fn start(network: &Network, access: &AccessKey) -> Result<(), String>
     let socket = listen(METADATA_ADDRESS, 80)?;
     let book = Book::new(network.clone(), access);
     serve(&runtime, "metadata", async move {
-        metadata::serve(tokio(socket)?, std::sync::Arc::new(book), Mode::Hardened).await
+        metadata::serve(tokio(socket)?, Arc::new(book), Mode::Hardened).await
     });
-    let session = emulator::AccessKey { id: access.id.clone(), secret: access.secret.clone() };
-    let emulator = Emulator::new(network.spec(), Arc::new(network.clone()), session.clone(), Tuning::default())
-        .with_session(access.role_key(), access.security_token());
+    let emulator =
+        Emulator::new(network.spec(), Arc::new(network.clone()), access.user.clone(), Tuning::default())
+            .with_session(access.role.clone(), access.token.clone());
     let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
-    serve(&runtime, "api", async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, Arc::new(emulator)).await });
+    serve(
+        &runtime,
+        "api",
+        async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, Arc::new(emulator)).await },
+    );
     // The runtime must outlive this function, and ends with the process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(())
@@ -62,7 +72,7 @@ pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String
     let templates = Templates::builtin().map_err(|error| error.to_string())?;
     let block = templates.rc_local_block(&target).map_err(|error| error.to_string())?;
     let shipped = RcLocal {
-        path: host::rc_local(host.flavour).to_owned(),
+        path: host::rc_local(host.flavour).display().to_string(),
         content: shipped_rc_local(host),
         mode: 0o755,
         obstacle: None,

@@ -12,6 +12,7 @@ use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
 use crate::core::plan::OWNER_TAG;
 use crate::lab::spec::{
     BASTION_ADDRESS, BASTION_EIP, Case, HostSpec, LabSpec, NAT_GATEWAY, SNAT_ADDRESS, SUBNETS, VPC, ZONE,
+    done_eni,
 };
 
 const GROUP: &str = "sg-lab";

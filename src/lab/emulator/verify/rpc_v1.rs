@@ -53,7 +53,7 @@ impl<'a> Signed<'a> {
         let mac = Hmac::<Sha1>::new_from_slice(key.expose().as_bytes())
             .map_err(|_| ApiError::from(SIGNATURE_MISMATCH))?
             .chain_update(text);
-        let given = BASE64.decode(&self.signature).ok();
+        let given = BASE64.decode(self.signature.as_bytes()).ok();
         given.and_then(|given| mac.verify_slice(&given).ok()).ok_or_else(|| SIGNATURE_MISMATCH.into())
     }
 }
