@@ -9,7 +9,7 @@ use clap::Args;
 use super::clock::new_run_id;
 use super::ending;
 use super::fleet::{Fleet, FleetArgs};
-use super::plan::look;
+use super::plan::{detail, look};
 use super::problem::Problem;
 use crate::core::plan::{Verdict, plan_text};
 use crate::core::report::Verb;
@@ -27,6 +27,9 @@ pub(super) struct ApplyArgs {
     /// Only show the plan, as `egressctl plan` does
     #[arg(short = 'C', long)]
     check: bool,
+    /// Show every line of every diff
+    #[arg(short = 'D', long)]
+    diff: bool,
     /// Write the report to FILE as well: .html, .txt, else JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -36,7 +39,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
     let started = fleet.world.clock.now_ms();
     let (discovered, plan) = look(&fleet).await?;
-    let shown = plan_text(&plan);
+    let shown = plan_text(&plan, detail(args.diff));
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }

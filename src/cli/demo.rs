@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::{ending, rollback};
 use crate::core::event::HostOutcome;
 use crate::core::model::HostName;
-use crate::core::plan::{Plan, Verdict, plan_text};
+use crate::core::plan::{Detail, Plan, Verdict, plan_text};
 use crate::core::report::{HostReport, Report, Verb, before_after_table, duration, to_text};
 use crate::engine;
 use crate::lab::parent;
@@ -82,7 +82,7 @@ async fn inside(args: &DemoArgs) -> Result<ExitCode, Problem> {
 
     fleet.ui.out("== Plan\n");
     let (discovered, plan) = look(&fleet).await?;
-    fleet.ui.out(&plan_text(&plan));
+    fleet.ui.out(&plan_text(&plan, Detail::Folded));
     claims.plan(&plan);
 
     fleet.ui.out("\n== Apply\n");
@@ -103,7 +103,7 @@ async fn inside(args: &DemoArgs) -> Result<ExitCode, Problem> {
 
     fleet.ui.out("\n== Plan again\n");
     let (discovered, again) = look(&fleet).await?;
-    fleet.ui.out(&plan_text(&again));
+    fleet.ui.out(&plan_text(&again, Detail::Folded));
     claims.add("a second plan is empty", again.is_empty());
     let verified = engine::verify(&fleet.world, &fleet.hosts(), &discovered, &again).await;
     let done = verified.iter().filter(|host| !matches!(host.outcome, HostOutcome::Refused(_)));

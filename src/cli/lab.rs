@@ -2,13 +2,16 @@
 
 use std::ffi::OsString;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use crate::core::model::HostName;
 use crate::lab::control::Status;
+use crate::lab::services::outage::run_until_stdin_closes;
 use crate::lab::spec::{Flavour, LabSpec, Sshd};
 use crate::lab::{LabError, client, host, parent, supervisor};
 
@@ -58,6 +61,16 @@ enum LabVerb {
         /// One JSON document
         #[arg(long)]
         json: bool,
+    },
+    /// Measure how long SSH servers do not answer; one JSON document when standard input closes
+    #[command(hide = true)]
+    Outage {
+        /// Time between two connections, milliseconds
+        #[arg(long, default_value_t = 25)]
+        interval_ms: u64,
+        /// Where the servers are
+        #[arg(required = true, value_name = "ADDRESS:PORT")]
+        targets: Vec<SocketAddr>,
     },
     /// PID 1 of a lab
     #[command(hide = true)]
@@ -124,6 +137,7 @@ fn act(verb: LabVerb) -> Result<ExitCode, LabError> {
         LabVerb::Internet { command } => client::internet(&command),
         LabVerb::Reboot { host } => done(client::reboot(&host)?),
         LabVerb::Status { json } => status(&client::status()?, json),
+        LabVerb::Outage { interval_ms, targets } => outage(targets, Duration::from_millis(interval_ms)),
         LabVerb::Supervise { spec } => {
             let spec = serde_json::from_str(&spec).map_err(|error| error.to_string())?;
             done(supervisor::init(&spec).or_else(reported)?)
@@ -133,6 +147,15 @@ fn act(verb: LabVerb) -> Result<ExitCode, LabError> {
         LabVerb::HostSsh => done(host::serve_builtin()?),
         LabVerb::Enter { unshare, user, folder, command } => parent::enter(unshare, user, &folder, &command),
     }
+}
+
+fn outage(targets: Vec<SocketAddr>, interval: Duration) -> Result<ExitCode, LabError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    let json =
+        runtime.block_on(run_until_stdin_closes(targets, interval)).map_err(|error| error.to_string())?;
+    std::io::stdout().write_all(json.as_bytes()).map_err(|error| error.to_string())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn done((): ()) -> Result<ExitCode, LabError> {

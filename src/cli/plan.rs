@@ -6,24 +6,31 @@ use clap::Args;
 
 use super::fleet::FleetArgs;
 use super::problem::Problem;
-use crate::core::plan::{Plan, Policy, plan, plan_json, plan_text};
+use crate::core::plan::{Detail, Plan, Policy, plan, plan_json, plan_text};
 use crate::engine::{Discovered, discover};
 
 /// Show what apply would do, and why; changes nothing
 #[derive(Debug, Args)]
 pub(super) struct PlanArgs {
     #[command(flatten)]
-    pub(super) fleet: FleetArgs,
+    fleet: FleetArgs,
     /// Exit with 2 if there is anything to do
     #[arg(long)]
-    pub(super) detailed_exitcode: bool,
+    detailed_exitcode: bool,
+    /// Show every line of every diff
+    #[arg(short = 'D', long)]
+    diff: bool,
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
     let (_, plan) = look(&fleet).await?;
-    fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan) });
+    fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan, detail(args.diff)) });
     Ok(if args.detailed_exitcode && !plan.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
+}
+
+pub(super) const fn detail(diff: bool) -> Detail {
+    if diff { Detail::Full } else { Detail::Folded }
 }
 
 /// Discovers and plans.

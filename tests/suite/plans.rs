@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use egressctl::core::inventory::{Context, parse};
-use egressctl::core::plan::{Observed, Policy, plan, plan_json, plan_text};
+use egressctl::core::plan::{Detail, Observed, Policy, plan, plan_json, plan_text};
 use egressctl::core::template::Templates;
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ fn text_of(case: &Path) -> String {
     let made = plan(&hosts, &observed, &templates, &policy);
     let again = plan(&hosts, &observed, &templates, &policy);
     assert_eq!(plan_json(&made), plan_json(&again), "{}: same inputs, same bytes", case.display());
-    plan_text(&made)
+    plan_text(&made, Detail::Folded)
 }
 
 #[test]

@@ -10,12 +10,24 @@ use crate::core::text::clean;
 /// Longest line of a diff that is shown, in bytes.
 const LINE: usize = 400;
 
+/// Added or removed lines in a row beyond which a diff is folded.
+const FOLD: usize = 8;
+
+/// How much of a plan's diffs is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Long runs of added or removed lines are folded.
+    Folded,
+    /// Every line.
+    Full,
+}
+
 /// The plan for people. Signs: `~` change, `=` unchanged, `!` refused, `?` unreachable.
 #[must_use]
-pub fn plan_text(plan: &Plan) -> String {
+pub fn plan_text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
     for host in &plan.hosts {
-        host_text(&mut out, host);
+        host_text(&mut out, host, detail);
     }
     let counts = [
         (Verdict::Change, "to change"),
@@ -50,7 +62,7 @@ pub fn plan_text(plan: &Plan) -> String {
     out
 }
 
-fn host_text(out: &mut String, host: &HostPlan) {
+fn host_text(out: &mut String, host: &HostPlan, detail: Detail) {
     let (sign, verdict) = match host.verdict {
         Verdict::Change => ('~', "change"),
         Verdict::Unchanged => ('=', "unchanged"),
@@ -66,7 +78,11 @@ fn host_text(out: &mut String, host: &HostPlan) {
         let kind = step.op.kind();
         let mark = if kind.irreversible() { "*" } else { "" };
         let _ = writeln!(out, "    {}. {}{mark}: {}", number + 1, kind.label(), step.why);
-        for line in &step.diff {
+        let lines = match detail {
+            Detail::Folded => folded(&step.diff),
+            Detail::Full => step.diff.clone(),
+        };
+        for line in &lines {
             let _ = writeln!(out, "         {}", clean(line.as_bytes(), LINE));
         }
     }
@@ -83,6 +99,23 @@ fn host_text(out: &mut String, host: &HostPlan) {
             let _ = writeln!(out, "      fix: {}", text(&finding.fix));
         }
     }
+}
+
+/// The diff with every long run of added or removed lines cut short.
+fn folded(diff: &[String]) -> Vec<String> {
+    let kind = |line: &String| line.chars().next().filter(|sign| "+-".contains(*sign));
+    let runs = diff.chunk_by(|a, b| kind(a).is_some() && kind(a) == kind(b));
+    let mut lines = Vec::new();
+    for run in runs {
+        match run.split_at_checked(FOLD) {
+            Some((shown, rest)) if rest.len() > 1 => {
+                lines.extend(shown.iter().cloned());
+                lines.push(format!("… {} more such lines, shown by --diff", rest.len()));
+            }
+            _ => lines.extend(run.iter().cloned()),
+        }
+    }
+    lines
 }
 
 /// The plan for machines: one JSON document with `schema_version` 1.
