@@ -1,0 +1,110 @@
+//! A server in this process that does what no sshd does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use egressctl::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind, Target};
+use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
+use russh::{Channel, ChannelId, Sig};
+use tokio::net::TcpListener;
+
+use super::rig::{Keys, LOCAL, PATIENCE, connect, pinned, script};
+
+/// What the server does when asked to run something.
+#[derive(Debug, Clone, Copy)]
+enum Trick {
+    EndWithoutStatus,
+    SignalWithEscapes,
+    RefuseToRun,
+    OpenAChannelToUs,
+    SayGoodbye,
+    Panic,
+}
+
+struct Trickster(Trick);
+
+impl server::Handler for Trickster {
+    type Error = russh::Error;
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: server::ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        line: &[u8],
+        it: &mut Session,
+    ) -> Result<(), russh::Error> {
+        assert_eq!(line, b"/bin/sh -s");
+        match self.0 {
+            Trick::EndWithoutStatus => {
+                it.data(id, &b"half"[..])?;
+                it.close(id)
+            }
+            Trick::SignalWithEscapes => {
+                it.exit_signal_request(id, Sig::Custom("\x1b[2JX".into()), false, "", "")?;
+                it.close(id)
+            }
+            Trick::RefuseToRun => {
+                it.channel_failure(id)?;
+                it.close(id)
+            }
+            Trick::OpenAChannelToUs => it.channel_open_agent().map(drop),
+            Trick::SayGoodbye => it.disconnect(russh::Disconnect::ByApplication, "\x1b[31mbye\r\n", ""),
+            Trick::Panic => panic!("on purpose"),
+        }
+    }
+}
+
+async fn play(trick: Trick) -> Result<Output, SshError> {
+    let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let keys = Keys::new();
+    let host_key = russh::keys::load_secret_key(keys.make("host", &["-t", "ed25519"]), None).unwrap();
+    let config = Arc::new(server::Config { keys: vec![host_key], ..server::Config::default() });
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let _ = server::run_stream(config, stream, Trickster(trick)).await.unwrap().await;
+    });
+    let target = Target {
+        address: LOCAL,
+        port,
+        user: "root".into(),
+        key: keys.path("id"),
+        host_key: pinned(&keys.public("host")),
+        jump: None,
+        connect_within: PATIENCE,
+    };
+    let session = connect(&target).await.unwrap();
+    let exec = Exec { wall: PATIENCE, ..script("echo x") };
+    tokio::time::timeout(PATIENCE + Duration::from_secs(5), session.exec(&exec)).await.expect("it hangs")
+}
+
+#[tokio::test]
+async fn every_trick_ends_with_a_typed_answer() {
+    let table = [
+        (Trick::EndWithoutStatus, SshErrorKind::Protocol, "without an exit status"),
+        (Trick::RefuseToRun, SshErrorKind::Protocol, "refuses to run commands"),
+        (Trick::OpenAChannelToUs, SshErrorKind::Protocol, "open a channel to us (agent)"),
+        (Trick::SayGoodbye, SshErrorKind::Lost, "\"\\u{1b}[31mbye\""),
+        (Trick::Panic, SshErrorKind::Lost, "connection lost"),
+    ];
+    for (trick, kind, part) in table {
+        let error = play(trick).await.unwrap_err();
+        assert_eq!(error.kind, kind, "{trick:?}: {error}");
+        assert!(error.message.contains(part), "{trick:?}: {error}");
+    }
+    let output = play(Trick::SignalWithEscapes).await.unwrap();
+    assert_eq!(output.status, ExitStatus::Signal("\\u{1b}[2JX".into()));
+}
