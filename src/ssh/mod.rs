@@ -34,6 +34,7 @@ mod jump;
 mod keys;
 pub mod known_hosts;
 mod link;
+mod reap;
 mod trust;
 mod tunnel;
 mod vitals;
@@ -151,11 +152,11 @@ impl Transport for Russh {
             None => self.direct(target).await?,
             Some(jump) => self.through(target, jump).await?,
         };
-        Ok(Box::new(RusshSession(link)))
+        Ok(Box::new(RusshSession(Arc::new(link))))
     }
 }
 
-struct RusshSession(Link);
+struct RusshSession(Arc<Link>);
 
 #[async_trait]
 impl Session for RusshSession {

@@ -29,14 +29,14 @@ async fn sudo_is_asked_without_a_prompt() {
     let bin = keys.dir.path().join("bin");
     std::fs::create_dir(&bin).unwrap();
     // Stands in for sudo: says how it was called, then does it.
-    std::fs::write(bin.join("sudo"), "#!/bin/sh\necho \"$@\"\nshift\nexec \"$@\"\n").unwrap();
+    std::fs::write(bin.join("sudo"), "#!/bin/sh\nprintf '%s ' \"$@\"\nshift\nexec \"$@\"\n").unwrap();
     super::rig::chmod(&bin.join("sudo"), 0o755);
     let extra = format!("SetEnv PATH={}:/usr/bin:/bin", bin.display());
     drop(sshd);
     let sshd = Sshd::start(&keys, &extra);
     let session = connect(&sshd.target(&keys)).await.unwrap();
     let got = session.exec(&Exec { sudo: true, ..script("echo done") }).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&got.stdout), "-n /bin/sh -s\ndone\n");
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "-n /bin/sh -s done\n");
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn what_a_jump_host_can_refuse() {
     // The target's own key counts, not the jump host's.
     let target =
         Target { jump: bastion.jump(&keys), host_key: bastion.knows("ed25519"), ..host.target(&keys) };
-    let message = refusal(&target, SshErrorKind::HostKeyUnknown).await;
+    let message = refusal(&target, SshErrorKind::HostKeyChanged).await;
     assert!(message.contains("through jump host 127.0.0.1"), "{message}");
 }
 
