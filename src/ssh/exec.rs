@@ -8,6 +8,7 @@ use std::time::Duration;
 use russh::{ChannelMsg, ChannelOpenFailure, Sig};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::FOREVER;
 use super::closer::Closer;
 use super::failure::{failure, seconds};
 use super::link::Link;
@@ -24,9 +25,6 @@ const FLOOD: usize = 64;
 /// Once the exit status is known: how long silence may last before we stop waiting for the end of output that a process
 /// left in the background holds open.
 const LINGER: Duration = Duration::from_secs(2);
-/// Longer than any deadline that makes sense, shorter than what the clock can hold.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
 /// What has come in so far.
 struct Collected {
     output: Output,

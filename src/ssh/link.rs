@@ -275,3 +275,6 @@ fn refused(login: &Login, vitals: &Vitals, is_closed: bool, answer: Answer) -> S
     };
     failure(SshErrorKind::Auth, message)
 }
+
+#[cfg(test)]
+mod tests;

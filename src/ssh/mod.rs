@@ -39,6 +39,8 @@ mod trust;
 mod tunnel;
 mod vitals;
 
+/// Longer than any deadline that makes sense, shorter than what the clock can hold.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the next address of a name waits for the one before it (RFC 8305 calls it the connection attempt delay).
 const STAGGER: Duration = Duration::from_millis(250);
 
@@ -96,10 +98,10 @@ impl Russh {
         // What can fail on our side fails before the jump host is bothered.
         let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
         let gate = self.jumps.gate(jump);
-        let connect = async || self.to_jump(jump, target.connect_within).await;
+        let connect = async || self.to_jump(jump, target.connect_within.min(FOREVER)).await;
         let mut link = gate.link(connect).await?;
         let _turn = gate.turn().await?;
-        let within = target.connect_within;
+        let within = target.connect_within.min(FOREVER);
         let deadline = Instant::now() + within;
         let address = target.address.to_string();
         let mut opened = jump::open(&link, &address, target.port, (deadline, within)).await;
@@ -136,7 +138,7 @@ impl Russh {
 
     async fn direct(&self, target: &Target) -> Result<Link, SshError> {
         let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
-        let within = target.connect_within;
+        let within = target.connect_within.min(FOREVER);
         let deadline = Instant::now() + within;
         let at = shown(target.address, target.port);
         let stream = dial(&at, &[(target.address, target.port).into()], deadline, within).await?;

@@ -43,6 +43,13 @@ async fn a_host_that_admits_nobody() {
 }
 
 #[tokio::test]
+async fn a_host_that_takes_no_keys() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "PubkeyAuthentication no");
+    refusal(&sshd.target(&keys), SshErrorKind::Auth).await;
+}
+
+#[tokio::test]
 async fn a_host_that_wants_more_than_a_key() {
     let keys = Keys::new();
     let extra = "PasswordAuthentication yes\nAuthenticationMethods publickey,password";

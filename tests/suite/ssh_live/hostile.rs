@@ -1,14 +1,14 @@
 //! A server in this process that does what no sshd does.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use egressctl::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind, Target};
+use egressctl::ports::{ExitStatus, Output, SshError, SshErrorKind, Target};
+use russh::keys::Algorithm;
 use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Sig};
 use tokio::net::TcpListener;
 
-use super::rig::{Keys, LOCAL, PATIENCE, connect, pinned, script};
+use super::rig::{Keys, LOCAL, PATIENCE, connect, pinned, refusal, script};
 
 /// What the server does when asked to run something.
 #[derive(Debug, Clone, Copy)]
@@ -67,17 +67,19 @@ impl server::Handler for Trickster {
     }
 }
 
-async fn play(trick: Trick) -> Result<Output, SshError> {
+/// Starts a server that plays `trick` once, and gives a target for it.
+async fn server(keys: &Keys, trick: Trick, preferred: russh::Preferred) -> Target {
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let keys = Keys::new();
     let host_key = russh::keys::load_secret_key(keys.make("host", &["-t", "ed25519"]), None).unwrap();
-    let config = Arc::new(server::Config { keys: vec![host_key], ..server::Config::default() });
+    let config = server::Config { keys: vec![host_key], preferred, ..server::Config::default() };
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        let _ = server::run_stream(config, stream, Trickster(trick)).await.unwrap().await;
+        if let Ok(running) = server::run_stream(Arc::new(config), stream, Trickster(trick)).await {
+            let _ = running.await;
+        }
     });
-    let target = Target {
+    Target {
         address: LOCAL,
         port,
         user: "root".into(),
@@ -85,10 +87,24 @@ async fn play(trick: Trick) -> Result<Output, SshError> {
         host_key: pinned(&keys.public("host")),
         jump: None,
         connect_within: PATIENCE,
-    };
-    let session = connect(&target).await.unwrap();
-    let exec = Exec { wall: PATIENCE, ..script("echo x") };
-    tokio::time::timeout(PATIENCE + Duration::from_secs(5), session.exec(&exec)).await.expect("it hangs")
+    }
+}
+
+async fn play(trick: Trick) -> Result<Output, SshError> {
+    let keys = Keys::new();
+    let session = connect(&server(&keys, trick, russh::Preferred::DEFAULT).await).await.unwrap();
+    tokio::time::timeout(PATIENCE * 2, session.exec(&script("echo x"))).await.expect("it hangs")
+}
+
+#[tokio::test]
+async fn rsa_keys_never_sign_with_sha1() {
+    let keys = Keys::new();
+    let rsa = keys.make("rsa", &["-t", "rsa", "-b", "2048"]);
+    let sha1 = vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }];
+    let preferred = russh::Preferred { key: sha1.into(), ..russh::Preferred::DEFAULT };
+    let target = Target { key: rsa, ..server(&keys, Trick::Panic, preferred).await };
+    let message = refusal(&target, SshErrorKind::Auth).await;
+    assert!(message.contains("SHA-1"), "{message}");
 }
 
 #[tokio::test]
