@@ -31,7 +31,7 @@ async fn sudo_is_asked_without_a_prompt() {
     // Stands in for sudo: says how it was called, then does it.
     std::fs::write(bin.join("sudo"), "#!/bin/sh\nprintf '%s ' \"$@\"\nshift\nexec \"$@\"\n").unwrap();
     super::rig::chmod(&bin.join("sudo"), 0o755);
-    let extra = format!("SetEnv PATH={}:/usr/bin:/bin", bin.display());
+    let extra = format!("SetEnv SHLVL=9 PATH={}:/usr/bin:/bin", bin.display());
     drop(sshd);
     let sshd = Sshd::start(&keys, &extra);
     let session = connect(&sshd.target(&keys)).await.unwrap();

@@ -86,11 +86,12 @@ impl Sshd {
         for _ in 0..5 {
             let port = free_port();
             let dir = keys.dir.path().display();
+            // SHLVL keeps bash, if it is root's shell, from reading root's .bashrc.
             let config = format!(
                 "{extra}\nListenAddress 127.0.0.1\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\n\
                  HostKey {dir}/ed25519\nHostKey {dir}/ecdsa\nHostKey {dir}/rsa\nAuthorizedKeysFile {dir}/authorized\n\
                  PermitRootLogin prohibit-password\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 MaxStartups 200\nLogLevel VERBOSE\nPrintMotd no\n"
+                 MaxStartups 200\nSetEnv SHLVL=9\nLogLevel VERBOSE\nPrintMotd no\n"
             );
             let config = keys.write("sshd_config", &config);
             let log = fs::File::create(keys.path("log")).unwrap();
