@@ -1,12 +1,14 @@
 //! A server in this process that does what no sshd does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use egressctl::ports::{ExitStatus, Output, SshError, SshErrorKind, Target};
+use egressctl::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind, Target};
 use russh::keys::Algorithm;
 use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Sig};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::rig::{Keys, LOCAL, PATIENCE, connect, pinned, refusal, script};
 
@@ -19,9 +21,11 @@ enum Trick {
     OpenAChannelToUs,
     SayGoodbye,
     Panic,
+    Hang,
 }
 
-struct Trickster(Trick);
+/// A server; what it is told about a hanging command goes to the sender.
+struct Trickster(Trick, mpsc::UnboundedSender<String>);
 
 impl server::Handler for Trickster {
     type Error = russh::Error;
@@ -63,23 +67,39 @@ impl server::Handler for Trickster {
             Trick::OpenAChannelToUs => it.channel_open_agent().map(drop),
             Trick::SayGoodbye => it.disconnect(russh::Disconnect::ByApplication, "\x1b[31mbye\r\n", ""),
             Trick::Panic => panic!("on purpose"),
+            Trick::Hang => Ok(()),
         }
+    }
+
+    async fn signal(&mut self, _: ChannelId, signal: Sig, _: &mut Session) -> Result<(), russh::Error> {
+        let _ = self.1.send(format!("{signal:?}"));
+        Ok(())
+    }
+
+    async fn channel_close(&mut self, _: ChannelId, _: &mut Session) -> Result<(), russh::Error> {
+        let _ = self.1.send("close".to_owned());
+        Ok(())
     }
 }
 
 /// Starts a server that plays `trick` once, and gives a target for it.
-async fn server(keys: &Keys, trick: Trick, preferred: russh::Preferred) -> Target {
+async fn server(
+    keys: &Keys,
+    trick: Trick,
+    preferred: russh::Preferred,
+) -> (Target, mpsc::UnboundedReceiver<String>) {
+    let (told, hears) = mpsc::unbounded_channel();
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let host_key = russh::keys::load_secret_key(keys.make("host", &["-t", "ed25519"]), None).unwrap();
     let config = server::Config { keys: vec![host_key], preferred, ..server::Config::default() };
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        if let Ok(running) = server::run_stream(Arc::new(config), stream, Trickster(trick)).await {
+        if let Ok(running) = server::run_stream(Arc::new(config), stream, Trickster(trick, told)).await {
             let _ = running.await;
         }
     });
-    Target {
+    let target = Target {
         address: LOCAL,
         port,
         user: "root".into(),
@@ -87,13 +107,27 @@ async fn server(keys: &Keys, trick: Trick, preferred: russh::Preferred) -> Targe
         host_key: pinned(&keys.public("host")),
         jump: None,
         connect_within: PATIENCE,
-    }
+    };
+    (target, hears)
 }
 
 async fn play(trick: Trick) -> Result<Output, SshError> {
     let keys = Keys::new();
-    let session = connect(&server(&keys, trick, russh::Preferred::DEFAULT).await).await.unwrap();
+    let session = connect(&server(&keys, trick, russh::Preferred::DEFAULT).await.0).await.unwrap();
     tokio::time::timeout(PATIENCE * 2, session.exec(&script("echo x"))).await.expect("it hangs")
+}
+
+#[tokio::test]
+async fn a_hanging_command_is_killed_and_its_channel_closed() {
+    let keys = Keys::new();
+    let (target, mut hears) = server(&keys, Trick::Hang, russh::Preferred::DEFAULT).await;
+    let session = connect(&Target { user: "somebody".into(), ..target }).await.unwrap();
+    let exec = Exec { wall: Duration::from_millis(300), ..script("sleep 600") };
+    assert_eq!(session.exec(&exec).await.unwrap_err().kind, SshErrorKind::Timeout);
+    for expected in ["KILL", "close"] {
+        let heard = tokio::time::timeout(PATIENCE, hears.recv()).await.expect("it hangs");
+        assert_eq!(heard.as_deref(), Some(expected));
+    }
 }
 
 #[tokio::test]
@@ -102,7 +136,7 @@ async fn rsa_keys_never_sign_with_sha1() {
     let rsa = keys.make("rsa", &["-t", "rsa", "-b", "2048"]);
     let sha1 = vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }];
     let preferred = russh::Preferred { key: sha1.into(), ..russh::Preferred::DEFAULT };
-    let target = Target { key: rsa, ..server(&keys, Trick::Panic, preferred).await };
+    let target = Target { key: rsa, ..server(&keys, Trick::Panic, preferred).await.0 };
     let message = refusal(&target, SshErrorKind::Auth).await;
     assert!(message.contains("SHA-1"), "{message}");
 }
