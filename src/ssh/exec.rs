@@ -9,7 +9,7 @@ use russh::{ChannelMsg, ChannelOpenFailure, Sig};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::FOREVER;
-use super::closer::Closer;
+use super::closer::{Closer, opened};
 use super::failure::{failure, seconds};
 use super::link::Link;
 use super::reap::Reaper;
@@ -64,9 +64,11 @@ pub(super) enum Cut {
 }
 
 /// Runs a script on a channel of its own.
-pub(super) async fn on_channel(link: &Link, exec: &Exec) -> Result<Output, Cut> {
+pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec) -> Result<Output, Cut> {
     let deadline = Instant::now() + exec.wall.min(FOREVER);
-    let channel = match timeout_at(deadline, link.handle.channel_open_session()).await {
+    let through = Arc::clone(link);
+    let opening = opened(async move { through.handle.channel_open_session().await });
+    let channel = match timeout_at(deadline, opening).await {
         Ok(Ok(channel)) => channel,
         Ok(Err(russh::Error::ChannelOpenFailure(why))) => return Err(Cut::Told(not_opened(link, &why))),
         Ok(Err(_)) => return Err(Cut::Told(link.lost("a command was being started"))),

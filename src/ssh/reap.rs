@@ -53,7 +53,7 @@ impl Drop for Reaper {
     }
 }
 
-async fn reap(link: &Link, sudo: bool) {
+async fn reap(link: &Arc<Link>, sudo: bool) {
     // Another login's commands got the signal, and its shell may not look at sshd.
     if !link.is_root && !sudo {
         return;

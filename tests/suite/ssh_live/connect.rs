@@ -171,7 +171,7 @@ async fn hosts_that_are_no_ssh_hosts() {
     ];
     for (says, then_close, kind, part) in table {
         let address = fake(says, then_close).await;
-        let within = Duration::from_millis(700);
+        let within = Duration::from_secs(2);
         let target = Target { port: address.port(), connect_within: within, ..sshd.target(&keys) };
         let message = refusal(&target, kind).await;
         assert!(message.contains(part), "{part}: {message}");

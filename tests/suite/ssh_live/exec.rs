@@ -76,7 +76,7 @@ async fn the_wall_deadline_ends_the_command_there_too() {
     let note = keys.path("pid");
     let text = format!("echo $$ > {}; sleep 600; echo late", note.display());
     let begun = Instant::now();
-    let error = session.exec(&Exec { wall: Duration::from_secs(1), ..script(text) }).await.unwrap_err();
+    let error = session.exec(&Exec { wall: Duration::from_secs(3), ..script(text) }).await.unwrap_err();
     assert_eq!(error.kind, SshErrorKind::Timeout, "{error}");
     assert!(begun.elapsed() < PATIENCE);
     ends(std::fs::read_to_string(note).unwrap().trim()).await;
@@ -89,9 +89,18 @@ async fn a_caller_who_walks_away_ends_the_command() {
     let sshd = Sshd::start(&keys, "");
     let session = connect(&sshd.target(&keys)).await.unwrap();
     let note = keys.path("pid");
-    let exec = script(format!("echo $$ > {}; sleep 600", note.display()));
-    let walked = tokio::time::timeout(Duration::from_secs(1), session.exec(&exec)).await;
-    assert!(walked.is_err());
+    // Written whole under another name, so that what is there can be read.
+    let (part, whole) = (keys.path("part"), note.display());
+    let exec = script(format!("echo $$ > {0}; mv {0} {whole}; sleep 600", part.display()));
+    let started = async {
+        while !note.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = session.exec(&exec) => panic!("{ended:?}"),
+        () = started => {}
+    }
     ends(std::fs::read_to_string(note).unwrap().trim()).await;
 }
 
@@ -141,7 +150,7 @@ async fn more_at_once_than_the_host_admits_is_said_so() {
     let keys = Keys::new();
     let sshd = Sshd::start(&keys, "MaxSessions 1");
     let session = connect(&sshd.target(&keys)).await.unwrap();
-    let long = script("sleep 1");
+    let long = script("sleep 3");
     let (first, second) = tokio::join!(session.exec(&long), async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         session.exec(&script("true")).await
