@@ -161,7 +161,7 @@ async fn more_at_once_than_the_host_admits_is_said_so() {
 }
 
 async fn midway(session: &dyn Session, then: impl FnOnce()) -> egressctl::ports::SshError {
-    let exec = script("sleep 600");
+    let exec = script("sleep 30");
     let running = session.exec(&exec);
     tokio::pin!(running);
     tokio::select! {
