@@ -5,11 +5,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelWriteHalf, Sig};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// How long ending a channel may take; it is only a write.
 const CLOSING: Duration = Duration::from_secs(1);
+
+/// How long a host may take to open a channel at all.
+const OPENING: Duration = Duration::from_secs(60);
+
+/// Waits for a channel. One that opens after the caller has stopped waiting is closed at once.
+pub(super) async fn opened(
+    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+) -> Result<Channel<Msg>, russh::Error> {
+    let (sender, receiver) = oneshot::channel();
+    tokio::spawn(async move {
+        let channel = timeout(OPENING, opening).await.unwrap_or(Err(russh::Error::ConnectionTimeout));
+        if let Err(Ok(late)) = sender.send(channel) {
+            // If that fails, the connection is gone, and the channel with it.
+            let _ = timeout(CLOSING, late.close()).await;
+        }
+    });
+    receiver.await.unwrap_or(Err(russh::Error::Disconnect))
+}
 
 /// Closes the channel when dropped, unless told that it is closed.
 pub(super) struct Closer {

@@ -84,3 +84,45 @@ impl Session for ScriptedSession {
 
     async fn close(self: Box<Self>) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::{HostKeyPolicy, SshErrorKind};
+    use std::time::Duration;
+
+    fn target(address: [u8; 4]) -> Target {
+        Target {
+            address: address.into(),
+            port: 22,
+            user: "root".to_owned(),
+            key: "id".into(),
+            host_key: HostKeyPolicy::Pinned(double_key()),
+            jump: None,
+            connect_within: Duration::from_secs(1),
+        }
+    }
+
+    #[tokio::test]
+    async fn it_answers_by_target_and_script_and_remembers() {
+        let gone = SshError { kind: SshErrorKind::Unreachable, message: "gone".to_owned() };
+        let refused = gone.clone();
+        let double =
+            ScriptedTransport::new(|target, exec| Ok(said(&format!("{} {}", target.address, exec.script))))
+                .on_connect(move |target| {
+                    if target.address == IpAddr::from([10, 0, 0, 1]) {
+                        Ok(double_key())
+                    } else {
+                        Err(refused.clone())
+                    }
+                });
+        let session = double.connect(&target([10, 0, 0, 1])).await.unwrap();
+        let exec =
+            Exec { script: "id".to_owned(), sudo: false, wall: Duration::from_secs(1), max_output: 10 };
+        assert_eq!(session.exec(&exec).await, Ok(said("10.0.0.1 id")));
+        assert_eq!(session.host_key(), &double_key());
+        session.close().await;
+        assert_eq!(double.connect(&target([10, 0, 0, 2])).await.err(), Some(gone));
+        assert_eq!(double.ran(), [(IpAddr::from([10, 0, 0, 1]), "id".to_owned())]);
+    }
+}

@@ -8,9 +8,11 @@ use std::time::Duration;
 use russh::{ChannelMsg, ChannelOpenFailure, Sig};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::closer::Closer;
+use super::FOREVER;
+use super::closer::{Closer, opened};
 use super::failure::{failure, seconds};
 use super::link::Link;
+use super::reap::Reaper;
 use crate::core::text::clean_line;
 use crate::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind};
 
@@ -23,9 +25,6 @@ const FLOOD: usize = 64;
 /// Once the exit status is known: how long silence may last before we stop waiting for the end of output that a process
 /// left in the background holds open.
 const LINGER: Duration = Duration::from_secs(2);
-/// Longer than any deadline that makes sense, shorter than what the clock can hold.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
 /// What has come in so far.
 struct Collected {
     output: Output,
@@ -45,14 +44,35 @@ enum Stop {
     Flood,
 }
 
-/// Runs a script and waits for its end.
-pub(super) async fn run(link: &Link, exec: &Exec) -> Result<Output, SshError> {
+/// Runs a script and waits for its end. A command that is cut off, or whose caller walks away, is ended on the host too.
+pub(super) async fn run(link: &Arc<Link>, exec: &Exec) -> Result<Output, SshError> {
+    let reaper = Reaper::new(link, exec.sudo);
+    let result = on_channel(link, exec).await;
+    match &result {
+        Err(Cut::Off(_)) => reaper.reap().await,
+        Ok(_) | Err(Cut::Told(_)) => reaper.disarm(),
+    }
+    result.map_err(|(Cut::Off(error) | Cut::Told(error))| error)
+}
+
+/// Why there is no output.
+pub(super) enum Cut {
+    /// We stopped a command that may still run.
+    Off(SshError),
+    /// Anything else.
+    Told(SshError),
+}
+
+/// Runs a script on a channel of its own.
+pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec) -> Result<Output, Cut> {
     let deadline = Instant::now() + exec.wall.min(FOREVER);
-    let channel = match timeout_at(deadline, link.handle.channel_open_session()).await {
+    let through = Arc::clone(link);
+    let opening = opened(async move { through.handle.channel_open_session().await });
+    let channel = match timeout_at(deadline, opening).await {
         Ok(Ok(channel)) => channel,
-        Ok(Err(russh::Error::ChannelOpenFailure(why))) => return Err(not_opened(link, &why)),
-        Ok(Err(_)) => return Err(link.lost("a command was being started")),
-        Err(_) => return Err(too_long(link, exec.wall)),
+        Ok(Err(russh::Error::ChannelOpenFailure(why))) => return Err(Cut::Told(not_opened(link, &why))),
+        Ok(Err(_)) => return Err(Cut::Told(link.lost("a command was being started"))),
+        Err(_) => return Err(Cut::Told(too_long(link, exec.wall))),
     };
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
@@ -93,27 +113,27 @@ pub(super) async fn run(link: &Link, exec: &Exec) -> Result<Output, SshError> {
         Stop::ConnectionGone if got.status.is_some() && got.eof => closer.disarm(),
         Stop::ConnectionGone => {
             closer.disarm();
-            return Err(link.lost("a command ran; its outcome is unknown"));
+            return Err(Cut::Told(link.lost("a command ran; its outcome is unknown")));
         }
         // Not killed: the command itself is done, and what it left behind was left on purpose.
         Stop::Lingered => closer.without_killing().close().await,
         Stop::Deadline => {
             closer.close().await;
-            return Err(too_long(link, exec.wall));
+            return Err(Cut::Off(too_long(link, exec.wall)));
         }
         Stop::Flood => {
             closer.close().await;
-            return Err(failure(
+            return Err(Cut::Off(failure(
                 SshErrorKind::Protocol,
                 format!(
                     "{}: a command wrote more than {} bytes, {FLOOD} times its limit, and was cut off; its outcome is unknown",
                     link.at,
                     exec.max_output.saturating_mul(FLOOD)
                 ),
-            ));
+            )));
         }
     }
-    got.finish(&link.at)
+    got.finish(&link.at).map_err(Cut::Told)
 }
 
 impl Collected {

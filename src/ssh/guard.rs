@@ -44,6 +44,7 @@ impl Drop for Guard {
         if std::thread::panicking() {
             self.vitals.ended(End::Panic);
         }
+        self.vitals.leave();
     }
 }
 

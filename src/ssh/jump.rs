@@ -10,6 +10,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::cache::lock;
+use super::closer::opened;
 use super::failure::{failure, no_answer};
 use super::link::Link;
 use super::tunnel::Tunnel;
@@ -102,7 +103,10 @@ pub(super) async fn open(
     (deadline, within): (Instant, Duration),
 ) -> Result<Tunnel, SshError> {
     let at = format!("{address} port {port} through {}", link.at);
-    let opening = link.handle.channel_open_direct_tcpip(address, u32::from(port), "127.0.0.1", 0);
+    let (through, host) = (Arc::clone(link), address.to_owned());
+    let opening = opened(async move {
+        through.handle.channel_open_direct_tcpip(host, u32::from(port), "127.0.0.1", 0).await
+    });
     match timeout_at(deadline, opening).await {
         Ok(Ok(channel)) => Ok(Tunnel::new(channel, Arc::clone(link))),
         Ok(Err(russh::Error::ChannelOpenFailure(why))) => {

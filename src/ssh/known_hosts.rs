@@ -182,47 +182,64 @@ impl KnownHosts {
     }
 }
 
-/// The keys recorded for the first of `names` (most specific first) that any file has a plain key for.
-#[must_use]
-pub fn records(files: &[Arc<KnownHosts>], names: &[String]) -> Vec<Record> {
-    for name in names {
-        let name = name.to_lowercase();
-        let entries = files.iter().flat_map(|file| file.lookup(&name));
-        let found: Vec<Record> =
-            entries.filter(|e| e.marker == Marker::None).map(|e| e.record.clone()).collect();
-        if !found.is_empty() {
-            return found;
-        }
-    }
-    Vec::new()
+/// All that files have on record about one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Findings {
+    /// Keys of the first name that has any.
+    pub recorded: Vec<Record>,
+    /// Keys marked as revoked, under any name.
+    pub revoked: Vec<Record>,
+    /// First line that makes an authority speak for any name.
+    pub authority: Option<Place>,
 }
 
-/// Judges an offered key by all files. The first of `names` that has any key on record decides, so that a key that some
-/// file still holds under a less specific name (an address that once was another host's) is not accepted. A revocation
-/// counts under every name.
-#[must_use]
-pub fn judge(files: &[Arc<KnownHosts>], names: &[String], offered: &KeyBlob) -> Verdict {
-    let mut authority = None;
-    for name in names {
-        let name = name.to_lowercase();
-        for entry in files.iter().flat_map(|file| file.lookup(&name)) {
-            match entry.marker {
-                Marker::Revoked if entry.record.key.blob == offered.blob => {
-                    return Verdict::Revoked(entry.record.place.clone());
+impl Findings {
+    /// Looks `names` (most specific first) up in all `files`. The first name that has any key on record decides, so that a
+    /// key that some file still holds under a less specific name (an address that once was another host's) is not accepted.
+    /// A revocation counts under every name.
+    #[must_use]
+    pub fn look_up(files: &[Arc<KnownHosts>], names: &[String]) -> Self {
+        let mut found = Self { recorded: vec![], revoked: vec![], authority: None };
+        for name in names {
+            let name = name.to_lowercase();
+            let mut recorded = Vec::new();
+            for entry in files.iter().flat_map(|file| file.lookup(&name)) {
+                match entry.marker {
+                    Marker::None => recorded.push(entry.record.clone()),
+                    Marker::Revoked => found.revoked.push(entry.record.clone()),
+                    Marker::Authority => {
+                        found.authority.get_or_insert_with(|| entry.record.place.clone());
+                    }
                 }
-                Marker::Authority if authority.is_none() => authority = Some(entry.record.place.clone()),
-                Marker::None | Marker::Revoked | Marker::Authority => {}
+            }
+            if found.recorded.is_empty() {
+                found.recorded = recorded;
             }
         }
+        found
     }
-    let recorded = records(files, names);
-    if recorded.is_empty() {
-        return Verdict::Unknown { authority };
+
+    /// Judges an offered key.
+    #[must_use]
+    pub fn judge(&self, offered: &KeyBlob) -> Verdict {
+        let of =
+            |records: &[Record]| records.iter().find(|r| r.key.blob == offered.blob).map(|r| r.place.clone());
+        if let Some(place) = of(&self.revoked) {
+            Verdict::Revoked(place)
+        } else if let Some(place) = of(&self.recorded) {
+            Verdict::Known(place)
+        } else if self.recorded.is_empty() {
+            Verdict::Unknown { authority: self.authority.clone() }
+        } else {
+            Verdict::Changed { recorded: self.recorded.clone() }
+        }
     }
-    match recorded.iter().find(|record| record.key.blob == offered.blob) {
-        Some(record) => Verdict::Known(record.place.clone()),
-        None => Verdict::Changed { recorded },
-    }
+}
+
+/// Judges an offered key by all files, looked up under all names. See [`Findings::look_up`].
+#[must_use]
+pub fn judge(files: &[Arc<KnownHosts>], names: &[String], offered: &KeyBlob) -> Verdict {
+    Findings::look_up(files, names).judge(offered)
 }
 
 /// The name under which OpenSSH records a host: the plain name for port 22, else `[host]:port`.

@@ -46,8 +46,10 @@ pub(super) struct Link {
     pub(super) handle: Handle<Guard>,
     pub(super) host_key: HostKey,
     pub(super) at: String,
+    /// Whether it is root's login.
+    pub(super) is_root: bool,
     vitals: Arc<Vitals>,
-    grip: Grip,
+    _grip: Grip,
 }
 
 impl Link {
@@ -85,9 +87,14 @@ impl Link {
         };
         let (handle, answer) = result;
         match (answer, vitals.host_key()) {
-            (Answer::Told(AuthResult::Success), Some(host_key)) => {
-                Ok(Self { handle, host_key, at: login.at, vitals, grip })
-            }
+            (Answer::Told(AuthResult::Success), Some(host_key)) => Ok(Self {
+                handle,
+                host_key,
+                at: login.at,
+                is_root: login.user == "root",
+                vitals,
+                _grip: grip,
+            }),
             (answer, _) => Err(refused(&login, &vitals, handle.is_closed(), answer)),
         }
     }
@@ -116,17 +123,15 @@ impl Link {
         }
     }
 
-    /// Says goodbye. Waits for the write, not for an answer.
-    pub(super) async fn close(self) {
-        let Self { handle, grip, .. } = self;
+    /// Says goodbye. Waits until that is written, not for an answer.
+    pub(super) async fn close(&self) {
         let bye = async {
-            if handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
-                // Ends when the farewell is written or the connection is gone; why does not matter any more.
-                let _ = handle.await;
+            if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
+                self.vitals.left().await;
             }
         };
+        // Whatever is left is cut when the link is dropped.
         let _ = timeout(GOODBYE, bye).await;
-        drop(grip);
     }
 }
 
@@ -270,3 +275,6 @@ fn refused(login: &Login, vitals: &Vitals, is_closed: bool, answer: Answer) -> S
     };
     failure(SshErrorKind::Auth, message)
 }
+
+#[cfg(test)]
+mod tests;

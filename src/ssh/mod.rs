@@ -34,10 +34,13 @@ mod jump;
 mod keys;
 pub mod known_hosts;
 mod link;
+mod reap;
 mod trust;
 mod tunnel;
 mod vitals;
 
+/// Longer than any deadline that makes sense, shorter than what the clock can hold.
+const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// How long the next address of a name waits for the one before it (RFC 8305 calls it the connection attempt delay).
 const STAGGER: Duration = Duration::from_millis(250);
 
@@ -95,10 +98,10 @@ impl Russh {
         // What can fail on our side fails before the jump host is bothered.
         let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
         let gate = self.jumps.gate(jump);
-        let connect = async || self.to_jump(jump, target.connect_within).await;
+        let connect = async || self.to_jump(jump, target.connect_within.min(FOREVER)).await;
         let mut link = gate.link(connect).await?;
         let _turn = gate.turn().await?;
-        let within = target.connect_within;
+        let within = target.connect_within.min(FOREVER);
         let deadline = Instant::now() + within;
         let address = target.address.to_string();
         let mut opened = jump::open(&link, &address, target.port, (deadline, within)).await;
@@ -135,7 +138,7 @@ impl Russh {
 
     async fn direct(&self, target: &Target) -> Result<Link, SshError> {
         let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
-        let within = target.connect_within;
+        let within = target.connect_within.min(FOREVER);
         let deadline = Instant::now() + within;
         let at = shown(target.address, target.port);
         let stream = dial(&at, &[(target.address, target.port).into()], deadline, within).await?;
@@ -151,11 +154,11 @@ impl Transport for Russh {
             None => self.direct(target).await?,
             Some(jump) => self.through(target, jump).await?,
         };
-        Ok(Box::new(RusshSession(link)))
+        Ok(Box::new(RusshSession(Arc::new(link))))
     }
 }
 
-struct RusshSession(Link);
+struct RusshSession(Arc<Link>);
 
 #[async_trait]
 impl Session for RusshSession {

@@ -9,7 +9,7 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
 
 use super::cache::{PathCache, lock};
 use super::failure::{failure, local, quoted};
-use super::known_hosts::{KeyBlob, KnownHosts, Record, Verdict, judge, records};
+use super::known_hosts::{Findings, KeyBlob, KnownHosts, Record, Verdict};
 use crate::ports::{HostKey, HostKeyPolicy, SshError, SshErrorKind};
 
 /// Parsed `known_hosts` files, and what was wrong with lines of them.
@@ -46,7 +46,8 @@ impl Books {
                 for path in files {
                     read.push(self.files.get(path, || self.read(path)).await?);
                 }
-                Ok(Trust::Recorded { paths: files.clone(), files: read, names: names.clone() })
+                let found = Findings::look_up(&read, names);
+                Ok(Trust::Recorded { found, searched: searched(files, names, &read) })
             }
         }
     }
@@ -69,12 +70,10 @@ impl Books {
 pub(super) enum Trust {
     /// What files have on record.
     Recorded {
-        /// The files' names.
-        paths: Vec<PathBuf>,
-        /// The files.
-        files: Vec<Arc<KnownHosts>>,
-        /// The host's names.
-        names: Vec<String>,
+        /// What they say about the host.
+        found: Findings,
+        /// What was looked up where, for messages.
+        searched: String,
     },
     /// One key.
     Pinned(KeyBlob),
@@ -111,7 +110,7 @@ impl Trust {
         match self {
             Self::Pinned(pinned) if pinned.blob == offered.blob => {}
             Self::Pinned(_) => return Err(self.changed(at, &format!("it shows {shown}"))),
-            Self::Recorded { files, names, .. } => match judge(files, names, offered) {
+            Self::Recorded { found, searched } => match found.judge(offered) {
                 Verdict::Known(_) => {}
                 Verdict::Changed { .. } => return Err(self.changed(at, &format!("it shows {shown}"))),
                 Verdict::Revoked(place) => {
@@ -135,7 +134,7 @@ impl Trust {
                     };
                     return Err(failure(
                         SshErrorKind::HostKeyUnknown,
-                        format!("{at}: its host key {shown} is not on record: {}; {hint}", self.searched()),
+                        format!("{at}: its host key {shown} is not on record: {searched}; {hint}"),
                     ));
                 }
             },
@@ -151,10 +150,12 @@ impl Trust {
     fn changed(&self, at: &str, shown: &str) -> SshError {
         let recorded = match self {
             Self::Pinned(key) => format!("pinned is {} {}", key.algorithm, key.fingerprint()),
-            Self::Recorded { files, names, .. } => {
-                let recorded = records(files, names);
+            Self::Recorded { found, .. } => {
                 let of = |r: &Record| format!("{} {} ({})", r.key.algorithm, r.key.fingerprint(), r.place);
-                format!("on record is {}", recorded.iter().take(4).map(of).collect::<Vec<_>>().join(", "))
+                format!(
+                    "on record is {}",
+                    found.recorded.iter().take(4).map(of).collect::<Vec<_>>().join(", ")
+                )
             }
         };
         failure(
@@ -166,27 +167,20 @@ impl Trust {
         )
     }
 
-    fn searched(&self) -> String {
+    fn on_record(&self) -> Vec<&KeyBlob> {
         match self {
-            Self::Pinned(_) => "one key is pinned".to_owned(),
-            Self::Recorded { paths, files, names } => {
-                let files_text = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-                let broken: Vec<_> = files.iter().flat_map(|file| file.malformed()).collect();
-                let broken = match broken.first() {
-                    Some(first) => format!(" ({} lines could not be read, the first: {first})", broken.len()),
-                    None => String::new(),
-                };
-                format!("looked up {} in {files_text}{broken}", names.join(", "))
-            }
+            Self::Pinned(key) => vec![key],
+            Self::Recorded { found, .. } => found.recorded.iter().map(|record| &record.key).collect(),
         }
     }
+}
 
-    fn on_record(&self) -> Vec<KeyBlob> {
-        match self {
-            Self::Pinned(key) => vec![key.clone()],
-            Self::Recorded { files, names, .. } => {
-                records(files, names).into_iter().map(|record| record.key).collect()
-            }
-        }
-    }
+fn searched(paths: &[PathBuf], names: &[String], files: &[Arc<KnownHosts>]) -> String {
+    let paths = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+    let broken: Vec<_> = files.iter().flat_map(|file| file.malformed()).collect();
+    let broken = match broken.first() {
+        Some(first) => format!(" ({} lines could not be read, the first: {first})", broken.len()),
+        None => String::new(),
+    };
+    format!("looked up {} in {paths}{broken}", names.join(", "))
 }

@@ -4,6 +4,8 @@
 
 use std::sync::Mutex;
 
+use tokio::sync::Notify;
+
 use super::cache::lock;
 use crate::ports::HostKey;
 
@@ -25,7 +27,10 @@ pub(super) enum End {
 
 /// Shared between the stream, russh's callbacks and the connection's owner.
 #[derive(Debug, Default)]
-pub(super) struct Vitals(Mutex<Facts>);
+pub(super) struct Vitals {
+    facts: Mutex<Facts>,
+    gone: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Facts {
@@ -37,33 +42,43 @@ struct Facts {
 impl Vitals {
     /// Bytes came in.
     pub(super) fn received(&self, bytes: &[u8]) {
-        let mut facts = lock(&self.0);
+        let mut facts = lock(&self.facts);
         let room = HEAD.saturating_sub(facts.head.len());
         facts.head.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
     /// The first bytes.
     pub(super) fn head(&self) -> Vec<u8> {
-        lock(&self.0).head.clone()
+        lock(&self.facts).head.clone()
     }
 
     /// The host has proven to hold an accepted key.
     pub(super) fn proved(&self, key: HostKey) {
-        lock(&self.0).host_key = Some(key);
+        lock(&self.facts).host_key = Some(key);
     }
 
     /// The accepted host key.
     pub(super) fn host_key(&self) -> Option<HostKey> {
-        lock(&self.0).host_key.clone()
+        lock(&self.facts).host_key.clone()
     }
 
     /// The connection ended; the first cause stays.
     pub(super) fn ended(&self, end: End) {
-        lock(&self.0).end.get_or_insert(end);
+        lock(&self.facts).end.get_or_insert(end);
+    }
+
+    /// The connection's task is over.
+    pub(super) fn leave(&self) {
+        self.gone.notify_one();
+    }
+
+    /// Waits for [`Self::leave`]; for one waiter.
+    pub(super) async fn left(&self) {
+        self.gone.notified().await;
     }
 
     /// How it ended, if it did.
     pub(super) fn end(&self) -> Option<End> {
-        lock(&self.0).end.clone()
+        lock(&self.facts).end.clone()
     }
 }

@@ -9,4 +9,8 @@ mod journal;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod sdk_interop;
+#[cfg(test)]
+mod ssh_live;
+#[cfg(test)]
 mod tidy;

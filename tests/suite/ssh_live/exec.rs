@@ -1,0 +1,195 @@
+//! Running scripts: output, ends, limits, lost connections.
+
+use std::time::{Duration, Instant};
+
+use egressctl::ports::{Exec, ExitStatus, Session, SshErrorKind, Target, Transport as _};
+use egressctl::ssh::{Russh, Settings};
+
+use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, run, script};
+
+#[tokio::test]
+async fn output_is_kept_apart_and_ends_are_told() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let got = run(&*session, "echo out; echo err >&2; exit 7").await;
+    assert_eq!((&got.stdout[..], &got.stderr[..]), (&b"out\n"[..], &b"err\n"[..]));
+    assert_eq!((got.status, got.truncated), (ExitStatus::Code(7), false));
+    assert_eq!(run(&*session, "kill -TERM $$").await.status, ExitStatus::Signal("TERM".into()));
+    assert_eq!(run(&*session, "").await.status, ExitStatus::Code(0));
+    let got = run(&*session, "printf 'a\\000\\377b'").await;
+    assert_eq!(got.stdout, b"a\0\xffb");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn sudo_is_asked_without_a_prompt() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let bin = keys.dir.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    // Stands in for sudo: says how it was called, then does it.
+    std::fs::write(bin.join("sudo"), "#!/bin/sh\nprintf '%s ' \"$@\"\nshift\nexec \"$@\"\n").unwrap();
+    super::rig::chmod(&bin.join("sudo"), 0o755);
+    let extra = format!("SetEnv SHLVL=9 PATH={}:/usr/bin:/bin", bin.display());
+    drop(sshd);
+    let sshd = Sshd::start(&keys, &extra);
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let got = session.exec(&Exec { sudo: true, ..script("echo done") }).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&got.stdout), "-n /bin/sh -s done\n");
+}
+
+#[tokio::test]
+async fn a_script_of_a_megabyte_goes_through_stdin() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let body = "0123456789abcde\n".repeat(64 * 1024);
+    let got = run(&*session, &format!("wc -c <<'END'\n{body}END\n")).await;
+    assert_eq!(String::from_utf8_lossy(&got.stdout).trim(), body.len().to_string());
+    // A command that reads little of it.
+    let got = run(&*session, &format!("exit 3\n{body}")).await;
+    assert_eq!(got.status, ExitStatus::Code(3));
+}
+
+#[tokio::test]
+async fn output_over_the_limit_is_dropped_and_a_flood_is_cut_off() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let small = |text: &str| Exec { max_output: 1000, ..script(text) };
+    let got = session.exec(&small("head -c 50000 /dev/zero; echo no >&2; exit 4")).await.unwrap();
+    assert_eq!((got.stdout.len(), got.truncated, got.status), (1000, true, ExitStatus::Code(4)));
+    assert_eq!(got.stderr, b"no\n");
+    let got = session.exec(&small("head -c 1000 /dev/zero")).await.unwrap();
+    assert_eq!((got.stdout.len(), got.truncated), (1000, false));
+    let error = session.exec(&small("yes")).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Protocol, "{error}");
+    assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
+}
+
+#[tokio::test]
+async fn the_wall_deadline_ends_the_command_there_too() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pid");
+    let text = format!("echo $$ > {}; sleep 600; echo late", note.display());
+    let begun = Instant::now();
+    let error = session.exec(&Exec { wall: Duration::from_secs(3), ..script(text) }).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Timeout, "{error}");
+    assert!(begun.elapsed() < PATIENCE);
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
+    assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
+}
+
+#[tokio::test]
+async fn a_caller_who_walks_away_ends_the_command() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pid");
+    // Written whole under another name, so that what is there can be read.
+    let (part, whole) = (keys.path("part"), note.display());
+    let exec = script(format!("echo $$ > {0}; mv {0} {whole}; sleep 600", part.display()));
+    let started = async {
+        while !note.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        ended = session.exec(&exec) => panic!("{ended:?}"),
+        () = started => {}
+    }
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
+}
+
+/// Waits for the end of a process.
+async fn ends(pid: &str) {
+    let begun = Instant::now();
+    while std::path::Path::new("/proc").join(pid).exists() {
+        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_script_leaves_in_the_background_does_not_hold_it_up() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let begun = Instant::now();
+    let got = run(&*session, "sleep 30 & echo $!").await;
+    assert!(begun.elapsed() < PATIENCE);
+    assert_eq!(got.status, ExitStatus::Code(0));
+    let pid = String::from_utf8(got.stdout).unwrap();
+    let alive = run(&*session, &format!("kill {pid}")).await;
+    assert_eq!(alive.status, ExitStatus::Code(0), "it was left alone");
+}
+
+#[tokio::test]
+async fn many_scripts_share_a_connection_and_leave_no_channel_behind() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "MaxSessions 5");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    for round in 0..12 {
+        let wall = Duration::from_millis(300);
+        let late = Exec { wall, ..script("sleep 600") };
+        let (a, b, c) = tokio::join!(
+            run(&*session, "echo a; sleep 0.05"),
+            run(&*session, "cat /proc/self/comm"),
+            session.exec(&late),
+        );
+        assert_eq!((&a.stdout[..], &b.stdout[..]), (&b"a\n"[..], &b"cat\n"[..]), "{round}");
+        assert_eq!(c.unwrap_err().kind, SshErrorKind::Timeout, "{round}");
+    }
+}
+
+#[tokio::test]
+async fn more_at_once_than_the_host_admits_is_said_so() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "MaxSessions 1");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let long = script("sleep 3");
+    let (first, second) = tokio::join!(session.exec(&long), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        session.exec(&script("true")).await
+    });
+    assert!(first.is_ok());
+    let error = second.unwrap_err();
+    assert!(error.kind == SshErrorKind::Protocol && error.message.contains("MaxSessions"), "{error}");
+}
+
+async fn midway(session: &dyn Session, then: impl FnOnce()) -> egressctl::ports::SshError {
+    let exec = script("sleep 30");
+    let running = session.exec(&exec);
+    tokio::pin!(running);
+    tokio::select! {
+        ended = &mut running => panic!("{ended:?}"),
+        () = tokio::time::sleep(Duration::from_millis(500)) => then(),
+    }
+    tokio::time::timeout(PATIENCE, running).await.expect("it hangs").unwrap_err()
+}
+
+#[tokio::test]
+async fn a_connection_cut_midway_is_lost_not_failed() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let cable = Cable::to(sshd.port).await;
+    let session = client().connect(&Target { port: cable.port, ..sshd.target(&keys) }).await.unwrap();
+    let error = midway(&*session, || cable.cut()).await;
+    assert_eq!(error.kind, SshErrorKind::Lost, "{error}");
+    assert_eq!(session.exec(&script("true")).await.unwrap_err().kind, SshErrorKind::Lost);
+}
+
+#[tokio::test]
+async fn a_host_gone_silent_midway_is_found_out_by_keepalives() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let cable = Cable::to(sshd.port).await;
+    let ssh = Russh::new(Settings { keepalive: Duration::from_millis(200), ..Settings::default() });
+    let session = ssh.connect(&Target { port: cable.port, ..sshd.target(&keys) }).await.unwrap();
+    let error = midway(&*session, || cable.freeze()).await;
+    assert!(error.kind == SshErrorKind::Lost && error.message.contains("keepalives"), "{error}");
+    session.close().await;
+}
