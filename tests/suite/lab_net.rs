@@ -76,7 +76,7 @@ fn a_spoofed_source_does_not_leave_the_host() {
             for address in 172.16.0.99 172.16.0.11; do
                 on done-1 ip address add $address/32 dev lo
                 on done-1 ip route add 198.51.100.20/32 via 172.16.3.253 src $address
-                on done-1 bash -c 'fetch 198.51.100.20' && echo "$address passed" || echo "$address dropped"
+                on done-1 timeout 1 bash -c 'fetch 198.51.100.20' && echo "$address passed" || echo "$address dropped"
                 on done-1 ip route del 198.51.100.20/32
                 on done-1 ip address del $address/32 dev lo
             done

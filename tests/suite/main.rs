@@ -1,6 +1,10 @@
 //! The one integration-test binary.
 
+#[cfg(test)]
 mod lab_end;
+#[cfg(test)]
 mod lab_fabric;
+#[cfg(test)]
 mod lab_net;
+#[cfg(test)]
 mod support;

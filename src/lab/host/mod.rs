@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
+pub(super) use boot::PATH as BOOT_PATH;
 pub use files::{Keys, prepare};
 pub(super) use image::lay_out as lay_out_minimal_image;
 pub(super) use ssh::sshd_config;

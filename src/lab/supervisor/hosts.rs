@@ -14,7 +14,7 @@ use super::services::initial_rc_local;
 use crate::core::model::HostName;
 use crate::lab::control::{HostStatus, PortStatus, Status};
 use crate::lab::enter::move_thread_into;
-use crate::lab::host::{Boot, Keys, Nic, keypair, lay_out_minimal_image, prepare};
+use crate::lab::host::{BOOT_PATH, Boot, Keys, Nic, keypair, lay_out_minimal_image, prepare};
 use crate::lab::network::Network;
 use crate::lab::spec::{Flavour, HostSpec, Sshd};
 use crate::lab::{paths, tool};
@@ -176,6 +176,9 @@ fn command(host: &HostSpec) -> Result<Command, String> {
         .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--"])
         // The lab's PID 1 is this program, whatever happened to its file since.
         .args(["/proc/1/exe", "lab", "host-init", host.name.as_str()])
+        // The caller's environment may hold secrets, and a host shows its init's to whoever logs in.
+        .env_clear()
+        .envs([("PATH", BOOT_PATH), ("LANG", "C")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)

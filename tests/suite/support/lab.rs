@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 /// An unprivileged user id, if the tests run as root; such users exist on every machine.
 const NOBODY: &str = "65534";
@@ -97,7 +98,10 @@ fn public_copy() -> &'static Path {
         for entry in fs::read_dir(&temp).unwrap().flatten() {
             let name = entry.file_name();
             let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-            if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let ended = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+            // A test in another container may use the same folder, and its processes are not to be seen.
+            let age = entry.metadata().and_then(|meta| meta.modified()).map(|time| time.elapsed());
+            if ended && age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_secs(3600))) {
                 // Another user's is not ours to remove.
                 let _ = fs::remove_dir_all(entry.path());
             }
