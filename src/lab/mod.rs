@@ -9,6 +9,7 @@
 
 pub mod client;
 pub mod control;
+pub mod emulator;
 pub mod enter;
 pub mod fabric;
 pub mod host;

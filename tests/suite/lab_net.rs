@@ -242,13 +242,39 @@ fn metadata_knows_its_caller() {
             printf "%s %s HTTP/1.0\r\n%s\r\n\r\n" "$0" "$1" "$2" >&3; sed "1,/^\r\$/d" <&3' "${@:2}"; }
         for host in web-1 bastion; do
             token=$(ask $host PUT /latest/api/token 'X-aliyun-ecs-metadata-token-ttl-seconds: 60')
-            for item in instance-id private-ipv4 eipv4; do
+            mac=$(ask $host GET /latest/meta-data/mac "X-aliyun-ecs-metadata-token: $token")
+            for item in instance-id private-ipv4 eipv4 "network/interfaces/macs/$mac/network-interface-id"; do
                 ask $host GET /latest/meta-data/$item "X-aliyun-ecs-metadata-token: $token"; echo
             done
         done
         "##,
     );
-    assert_eq!(out, "i-lab0000010002\n172.16.0.11\n203.0.113.11\ni-labbastion\n172.16.9.10\n203.0.113.2\n");
+    assert_eq!(
+        out,
+        "i-lab0000010002\n172.16.0.11\n203.0.113.11\neni-labprim0001\n\
+         i-lab-bastion\n172.16.9.10\n203.0.113.2\neni-labprim-bastion\n"
+    );
+}
+
+#[test]
+fn the_clouds_api_is_there_for_the_vpc_and_for_nobody_else() {
+    let out = Lab::stdout_of(
+        User::Same,
+        &["--hosts", "2"],
+        r##"
+        state() { timeout 5 bash -c 'exec 3<>/dev/tcp/100.100.0.10/$0
+            printf "GET /_lab/state HTTP/1.0\r\n\r\n" >&3; sed "1,/^\r\$/d" <&3' "$1"; }
+        state 8080; echo
+        state 8081; echo
+        "$EGRESSCTL" lab internet -- timeout 1 bash -c 'exec 3<>/dev/tcp/100.100.0.10/8080' 2>/dev/null || echo closed
+        "##,
+    );
+    let lines: Vec<&str> = out.lines().collect();
+    for line in &lines[..2] {
+        let state = json(line);
+        assert_eq!(state["instances"]["i-lab0000010002"]["public"], "203.0.113.11", "{state}");
+    }
+    assert_eq!(lines[2..], ["closed"]);
 }
 
 #[test]

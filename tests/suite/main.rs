@@ -7,4 +7,6 @@ mod lab_fabric;
 #[cfg(test)]
 mod lab_net;
 #[cfg(test)]
+mod sdk_interop;
+#[cfg(test)]
 mod support;

@@ -102,7 +102,7 @@ pub fn run() -> Result<(), String> {
 fn build() -> Result<(BTreeMap<String, String>, server::Server), String> {
     let text = std::fs::read_to_string(paths::spec()).map_err(|error| error.to_string())?;
     let spec: LabSpec = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    let access = papers::AccessKey::new()?;
+    let access = papers::Access::new()?;
     let network = Network::build(spec)?;
     services::start(&network, &access)?;
     let hosts = Hosts::start(&network)?;

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::net::Ipv4Addr;
 
 use crate::core::model::Secret;
+use crate::lab::emulator::AccessKey;
 use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION};
 use crate::lab::{paths, tool};
 
@@ -15,24 +16,34 @@ pub(super) const ECS_PORT: u16 = 8080;
 /// Port of the emulator's VPC API.
 pub(super) const VPC_PORT: u16 = 8081;
 
-/// The account's only key.
+/// The account's keys.
 #[derive(Debug, Clone)]
-pub(super) struct AccessKey {
-    pub(super) id: String,
-    pub(super) secret: Secret<String>,
+pub(super) struct Access {
+    /// The one in the environment of commands.
+    pub(super) key: AccessKey,
+    /// The one that the RAM role hands out; good together with the token only.
+    pub(super) session: AccessKey,
+    /// That token.
+    pub(super) token: Secret<String>,
 }
 
-impl AccessKey {
+impl Access {
     pub(super) fn new() -> Result<Self, String> {
-        let mut random = [0_u8; 24];
-        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        let text = random.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        let (id, secret) = text.split_at(16);
-        Ok(Self { id: format!("LTAILAB{id}"), secret: Secret::new(secret.to_owned()) })
+        let key = |prefix: &str| -> Result<AccessKey, String> {
+            Ok(AccessKey { id: format!("{prefix}{}", random()?), secret: Secret::new(random()?) })
+        };
+        Ok(Self { key: key("LTAILAB")?, session: key("STS.LAB")?, token: Secret::new(random()?) })
     }
+}
+
+/// 128 random bits as text.
+fn random() -> Result<String, String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 fn endpoint(port: u16) -> String {
@@ -44,15 +55,15 @@ fn echo_urls() -> [String; 2] {
 }
 
 /// Variables for every command in the lab.
-pub(super) fn variables(access: &AccessKey) -> BTreeMap<String, String> {
+pub(super) fn variables(access: &Access) -> BTreeMap<String, String> {
     [
         ("EGRESSCTL_LAB", paths::STATE.to_owned()),
         ("EGRESSCTL_INVENTORY", paths::inventory().display().to_string()),
         ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
         ("EGRESSCTL_ECHO", echo_urls().join(",")),
-        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.id.clone()),
-        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.secret.expose().clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.key.id.clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.key.secret.expose().clone()),
         ("ALIBABA_CLOUD_REGION_ID", REGION.to_owned()),
     ]
     .into_iter()
@@ -120,11 +131,11 @@ mod tests {
 
     #[test]
     fn every_promised_variable_is_there() {
-        let access = AccessKey::new().unwrap();
+        let access = Access::new().unwrap();
         let variables = variables(&access);
         assert_eq!(variables["EGRESSCTL_ECS_ENDPOINT"], "http://100.100.0.10:8080");
         assert_eq!(variables["EGRESSCTL_ECHO"], "http://198.51.100.20/,http://198.51.100.21/");
-        assert_eq!(variables["ALIBABA_CLOUD_ACCESS_KEY_ID"], access.id);
-        assert_ne!(AccessKey::new().unwrap().id, access.id);
+        assert_eq!(variables["ALIBABA_CLOUD_ACCESS_KEY_ID"], access.key.id);
+        assert_ne!(Access::new().unwrap().key.id, access.key.id);
     }
 }

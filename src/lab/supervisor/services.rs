@@ -6,32 +6,40 @@
 use std::fmt::Write;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use super::book::Book;
-use super::papers::AccessKey;
+use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::gateway_of;
+use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
 use crate::lab::network::Network;
 use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
 use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
-    Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
+    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
 };
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
 /// supervisor.
-pub(super) fn start(network: &Network, access: &AccessKey) -> Result<(), String> {
+pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the services: {error}"))?;
     for (address, kind) in [(ECHO_TEXT_ADDRESS, EchoKind::Text), (ECHO_JSON_ADDRESS, EchoKind::Json)] {
         let socket = listen_on_internet(address, 80)?;
         serve(&runtime, "echo", async move { echo::serve(tokio(socket)?, kind).await });
     }
+    let fabric = Arc::new(network.clone());
+    let emulator = Emulator::new(network.spec(), fabric, access.key.clone(), Tuning::default());
+    let emulator = Arc::new(emulator.with_session(access.session.clone(), access.token.clone()));
+    let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
+    let cloud = Arc::clone(&emulator);
+    serve(&runtime, "api", async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, cloud).await });
     let socket = listen(METADATA_ADDRESS, 80)?;
-    let book = Book::new(network.clone(), access);
+    let book = Book::new(network.clone(), emulator, access.clone());
     serve(&runtime, "metadata", async move {
-        metadata::serve(tokio(socket)?, std::sync::Arc::new(book), Mode::Hardened).await
+        metadata::serve(tokio(socket)?, Arc::new(book), Mode::Hardened).await
     });
     // The runtime must outlive this function, and ends with the process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));

@@ -1,0 +1,8 @@
+//! The whole emulator over HTTP on the loopback interface, with a fabric that only remembers.
+
+mod client;
+mod fabric;
+mod procedure;
+mod reading;
+mod refusals;
+mod tokens;
