@@ -43,17 +43,21 @@ impl Fabric for Recorder {
 }
 
 /// Runs a program to its end and returns what it printed. Proxies are unset: all but pip stays on the loopback interface.
-async fn run(program: &Path, args: &[&str]) -> String {
+async fn run(program: &Path, args: &[&str]) -> Result<String, String> {
     let mut command = Command::new(program);
     if !args.contains(&"pip") {
         for proxy in ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy"] {
             command.env_remove(proxy);
         }
     }
-    let output = command.args(args).output().await.unwrap();
+    let output =
+        command.args(args).output().await.map_err(|error| format!("{}: {error}", program.display()))?;
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{} {args:?}: {}\n{out}\n{err}", program.display(), output.status);
-    out.into_owned()
+    if output.status.success() {
+        Ok(out.into_owned())
+    } else {
+        Err(format!("{} {args:?}: {}\n{out}\n{err}", program.display(), output.status))
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,10 +65,10 @@ async fn run(program: &Path, args: &[&str]) -> String {
 async fn the_official_sdk_walks_the_procedure_and_back() {
     let folder = tempfile::tempdir().unwrap();
     let venv = folder.path().join("venv");
-    run(Path::new("python3"), &["-m", "venv", venv.to_str().unwrap()]).await;
+    run(Path::new("python3"), &["-m", "venv", venv.to_str().unwrap()]).await.unwrap();
     let python = venv.join("bin/python");
     let install = ["-m", "pip", "install", "-q", "alibabacloud_ecs20140526", "alibabacloud_vpc20160428"];
-    run(&python, &install).await;
+    run(&python, &install).await.unwrap();
 
     let fabric = Arc::new(Recorder::default());
     let spec = LabSpec::new(7, Sshd::Builtin, 6, None).unwrap();
@@ -74,7 +78,7 @@ async fn the_official_sdk_walks_the_procedure_and_back() {
     let vpc = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = ecs.local_addr().unwrap().to_string();
     let server = tokio::spawn(serve(ecs, vpc, Arc::clone(&emulator)));
-    let out = run(&python, &[SCRIPT, &endpoint, KEY.0, KEY.1, INSTANCE]).await;
+    let out = run(&python, &[SCRIPT, &endpoint, KEY.0, KEY.1, INSTANCE]).await.unwrap();
     server.abort();
 
     let seen: serde_json::Value = serde_json::from_str(&out).unwrap();

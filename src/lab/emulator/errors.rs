@@ -1,6 +1,7 @@
 //! The vendor's error codes that the emulator can answer with, each with its documented HTTP status.
 //!
-//! Must never hold a code that the vendor does not use (misspellings included): clients decide on them.
+//! Must never hold a code that the vendor does not use (misspellings included): clients decide on them. Codes and statuses
+//! are those of the vendor's error tables, except the few general ones under "not in the tables of the actions".
 
 /// A documented error: what the vendor's error tables say of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,25 +59,17 @@ faults! {
     TIMESTAMP_EXPIRED = 400 "InvalidTimeStamp.Expired" "Specified time stamp or date value is expired.";
     NONCE_USED = 400 "SignatureNonceUsed" "Specified signature nonce was used already.";
     KEY_UNKNOWN = 404 "InvalidAccessKeyId.NotFound" "Specified access key is not found.";
-    TOKEN_MISMATCH = 403 "InvalidSecurityToken.MismatchWithAccessKey" "Specified SecurityToken mismatch with the AccessKey.";
-    ACTION_UNKNOWN = 404 "InvalidAction.NotFound" "Specified api is not found, please check your url and method.";
-    VERSION_UNKNOWN = 400 "InvalidVersion" "Specified parameter Version is not valid.";
     REGION_UNKNOWN = 404 "InvalidRegionId.NotFound" "The specified RegionId does not exist.";
     VPC_REGION_UNKNOWN = 404 "Forbidden.RegionNotFound" "Specified region is not found during access authentication.";
-    BODY_TOO_LARGE = 413 "RequestEntityTooLarge" "The request body is too large.";
     INTERNAL = 500 "InternalError" "The request processing has failed due to some unknown error, exception or failure.";
     // Parameters.
-    MISSING_PARAMETER = 400 "MissingParameter" "The input parameter that is mandatory for processing this request is not supplied.";
     INVALID_PARAMETER = 400 "InvalidParameter" "The specified parameter is not valid.";
     PARAMETER_CONFLICT = 400 "InvalidParameter.Conflict" "The specified parameters exclude each other.";
-    RESOURCE_TYPE_UNKNOWN = 404 "InvalidResourceType.NotFound" "The ResourceType provided does not exist in our records.";
-    RESOURCE_UNKNOWN = 404 "InvalidResourceId.NotFound" "The specified ResourceIds are not found in our records.";
     DRY_RUN = 400 "DryRunOperation" "Request validation has been passed with DryRun flag set.";
     TOKEN_REUSED = 400 "IdempotentParameterMismatch" "The request is retried with updated parameters.";
     TOKEN_RUNNING = 403 "LastTokenProcessing" "The last token request is processing.";
     // Instances.
     CONVERT_UNKNOWN = 403 "InvalidInstanceId.NotFound" "The specified InstanceId does not exist.";
-    INSTANCE_UNKNOWN = 404 "InvalidInstanceId.NotFound" "The specified InstanceId does not exist.";
     CONVERT_STATUS = 403 "IncorrectInstanceStatus" "The current status of the instance does not support this operation.";
     NO_PUBLIC_ADDRESS = 404 "InvalidInstance.IpAddressMissing" "The specified instance has no static public IP address.";
     ZERO_BANDWIDTH = 403 "InvalidInstance.ZeroBandwidth" "The public bandwidth of the specified instance is 0.";
@@ -120,6 +113,15 @@ faults! {
     PORT_MAPPED = 400 "BIND_INSTANCE_HAVE_PORTMAP_OR_BIND_EIP" "The instance may have portMap or already bind eip.";
     NOT_BOUND_THERE = 404 "InvalidBindInstance.NotFound" "The specified bind instance does not exist.";
     USED_BY_SNAT = 400 "InvalidIpStatus.HasBeenUsedBySnatTable" "The removed ip address has been used by snat table.";
+    // Not in the tables of the actions: the vendor's general codes, from common use.
+    TOKEN_MISMATCH = 403 "InvalidSecurityToken.MismatchWithAccessKey" "Specified SecurityToken mismatch with the AccessKey.";
+    ACTION_UNKNOWN = 404 "InvalidAction.NotFound" "Specified api is not found, please check your url and method.";
+    VERSION_UNKNOWN = 400 "InvalidVersion" "Specified parameter Version is not valid.";
+    BODY_TOO_LARGE = 413 "RequestEntityTooLarge" "The request body is too large.";
+    MISSING_PARAMETER = 400 "MissingParameter" "The input parameter that is mandatory for processing this request is not supplied.";
+    RESOURCE_TYPE_UNKNOWN = 404 "InvalidResourceType.NotFound" "The ResourceType provided does not exist in our records.";
+    RESOURCE_UNKNOWN = 404 "InvalidResourceId.NotFound" "The specified ResourceIds are not found in our records.";
+    INSTANCE_UNKNOWN = 404 "InvalidInstanceId.NotFound" "The specified InstanceId does not exist.";
     VPC_UNKNOWN = 404 "InvalidVpcId.NotFound" "Specified VPC does not exist.";
     ROUTE_TABLE_UNKNOWN = 404 "InvalidRouteTableId.NotFound" "Specified route table does not exist.";
 }

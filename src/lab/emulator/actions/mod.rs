@@ -156,7 +156,7 @@ impl Action {
 use Product::{Ecs, Sts, Vpc};
 
 /// Every action the emulator knows.
-pub(crate) static ACTIONS: [Action; 29] = [
+pub(crate) static ACTIONS: [Action; 27] = [
     read(Ecs, "DescribeInstances", instance::describe),
     read(Ecs, "DescribeInstanceTypes", instance::describe_types).anywhere(),
     read(Ecs, "DescribeNetworkInterfaces", eni_read::describe),
@@ -181,11 +181,9 @@ pub(crate) static ACTIONS: [Action; 29] = [
     read(Vpc, "DescribeVpcAttribute", vswitch::vpc),
     read(Vpc, "DescribeRouteTableList", route::tables),
     read(Vpc, "DescribeRouteEntryList", route::entries),
-    read(Vpc, "DescribeRegions", account::regions).anywhere(),
     write(Vpc, "TagResources", tags::tag_eips),
     write(Vpc, "UnTagResources", tags::untag_eips),
     read(Sts, "GetCallerIdentity", account::caller).anywhere(),
-    read(Vpc, "DescribeVpcs", vswitch::vpcs),
 ];
 
 /// Finds an action.

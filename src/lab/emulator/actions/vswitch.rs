@@ -67,21 +67,9 @@ pub(super) fn vpc(context: &mut Context<'_>) -> Result<Done, ApiError> {
         return Err(VPC_UNKNOWN.into());
     }
     dry_run(context.params)?;
-    Done::read(vpc_record(context.cloud))
-}
-
-/// `DescribeVpcs`.
-pub(super) fn vpcs(context: &mut Context<'_>) -> Result<Done, ApiError> {
-    dry_run(context.params)?;
-    let wanted = context.params.comma_list("VpcId", 20)?.is_none_or(|ids| ids.contains(&VPC));
-    let found = if wanted { vec![vpc_record(context.cloud)] } else { Vec::new() };
-    let (page, members) = numbered(context.params, found, 50)?;
-    Done::page("Vpcs", "Vpc", page, members)
-}
-
-fn vpc_record(cloud: &Cloud) -> Value {
+    let cloud = &*context.cloud;
     let vswitches: Vec<&str> = cloud.vswitches.keys().map(VSwitchId::as_str).collect();
-    json!({
+    Done::read(json!({
         "VpcId": VPC,
         "VpcName": "lab",
         "RegionId": REGION,
@@ -99,5 +87,5 @@ fn vpc_record(cloud: &Cloud) -> Value {
         "UserCidrs": { "UserCidr": [] },
         "AssociatedCens": { "AssociatedCen": [] },
         "Tags": { "Tag": [] },
-    })
+    }))
 }

@@ -69,11 +69,20 @@ pub(super) fn quick() -> Tuning {
 
 impl Lab {
     pub(super) async fn new(hosts: usize, tuning: Tuning) -> Self {
+        Self::build(hosts, tuning, |emulator| emulator).await
+    }
+
+    /// As `new`, with a last touch on the emulator.
+    pub(super) async fn build(
+        hosts: usize,
+        tuning: Tuning,
+        touch: impl FnOnce(Emulator) -> Emulator,
+    ) -> Self {
         let spec = LabSpec::new(7, Sshd::Builtin, hosts, None).unwrap();
         let fabric = Arc::new(Recorder::default());
         let emulator = Emulator::new(&spec, fabric.clone(), key(USER), tuning)
             .with_session(key(ROLE), Secret::new(ROLE.token.unwrap().to_owned()));
-        let emulator = Arc::new(emulator);
+        let emulator = Arc::new(touch(emulator));
         let listeners = [
             TcpListener::bind("127.0.0.1:0").await.unwrap(),
             TcpListener::bind("127.0.0.1:0").await.unwrap(),

@@ -1,6 +1,9 @@
 //! What the gateway refuses before any action runs, and malformed parameters.
 
+use std::sync::Arc;
+
 use super::client::{ECS, Lab, ROLE, USER, VPC, Who, quick};
+use crate::ports::Clock;
 
 #[tokio::test]
 async fn strangers_are_refused_and_logged() {
@@ -28,6 +31,29 @@ async fn strangers_are_refused_and_logged() {
     assert_eq!(calls[5].action, "DescribeRegions");
 }
 
+struct Ahead(i64);
+
+impl Clock for Ahead {
+    fn now_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond() + self.0
+    }
+}
+
+#[tokio::test]
+async fn a_clock_too_far_off_is_refused() {
+    let minute = 60_000;
+    for (off, answer) in
+        [(0, 200), (14 * minute, 200), (-14 * minute, 200), (16 * minute, 400), (-16 * minute, 400)]
+    {
+        let lab = Lab::build(1, quick(), |emulator| emulator.with_clock(Arc::new(Ahead(off)))).await;
+        let (status, body) = lab.call(ECS, "DescribeRegions", &[]).await;
+        assert_eq!(status, answer, "{off} ms: {body}");
+        if status == 400 {
+            assert_eq!(body["Code"], "InvalidTimeStamp.Expired");
+        }
+    }
+}
+
 #[tokio::test]
 async fn unknown_actions_versions_and_regions_are_refused() {
     let lab = Lab::new(1, quick()).await;
@@ -44,6 +70,9 @@ async fn unknown_actions_versions_and_regions_are_refused() {
     }
 }
 
+/// Version, action, parameters, code.
+type Refusal<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str);
+
 #[tokio::test]
 async fn malformed_parameters_are_refused_without_effect() {
     let lab = Lab::new(1, quick()).await;
@@ -54,7 +83,7 @@ async fn malformed_parameters_are_refused_without_effect() {
         (1..=6).map(|n| (format!("SecurityGroupIds.{n}"), "sg-lab".into())).collect();
     let mut groups: Vec<(&str, &str)> = many.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
     groups.push(vswitch);
-    let cases: [(&str, &str, &[(&str, &str)], &str); 14] = [
+    let cases: [Refusal<'_>; 14] = [
         (ECS, "CreateNetworkInterface", &[group], "MissingParameter"),
         (ECS, "CreateNetworkInterface", &[vswitch], "MissingParameter"),
         (
