@@ -6,11 +6,13 @@ use std::collections::{HashMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
+use crate::core::model::Secret;
+
 /// Tokens one caller may hold; a further one ends the oldest.
 const PER_CALLER: usize = 256;
 
 struct Token {
-    text: String,
+    text: Secret<String>,
     until: Instant,
 }
 
@@ -25,12 +27,12 @@ impl Tokens {
         if held.len() == PER_CALLER {
             held.pop_front();
         }
-        held.push_back(Token { text, until: now + ttl });
+        held.push_back(Token { text: Secret::new(text), until: now + ttl });
     }
 
     pub(super) fn holds(&self, caller: Ipv4Addr, text: &str, now: Instant) -> bool {
         let held = self.0.get(&caller);
-        held.is_some_and(|held| held.iter().any(|token| token.text == text && now < token.until))
+        held.is_some_and(|held| held.iter().any(|token| token.text.expose() == text && now < token.until))
     }
 }
 

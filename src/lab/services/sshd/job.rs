@@ -46,7 +46,8 @@ pub(super) struct Job(Child);
 impl Job {
     /// Starts `command`, or a shell that reads its commands from standard input.
     pub(super) fn start(command: Option<&[u8]>, user: &str, ends: &Ends) -> io::Result<Self> {
-        let home = if Path::new("/root").is_dir() { "/root" } else { "/" };
+        // With the dot it is a directory only for those who may enter it: in a user namespace it can be somebody else's.
+        let home = if Path::new("/root/.").is_dir() { "/root" } else { "/" };
         let (client, host) = (ends.client, ends.host);
         let mut shell = Command::new("/bin/sh");
         if let Some(command) = command {
@@ -121,8 +122,14 @@ pub(super) async fn attend(mut job: Job, wires: Wires) {
         };
         report(status, &channel, &connection).await;
     };
-    let work =
-        async { tokio::join!(pump(stdout, &channel, None), pump(stderr, &channel, Some(STDERR)), life) };
+    let output = outlet.output();
+    let work = async {
+        tokio::join!(
+            pump(stdout, &channel, None, &output),
+            pump(stderr, &channel, Some(STDERR), &output),
+            life
+        )
+    };
     // Input is not waited for: a command may end without reading it.
     let input = async {
         outlet.pour_into(stdin).await;

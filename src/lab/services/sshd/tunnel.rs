@@ -9,7 +9,7 @@ use russh::{Channel, ChannelOpenFailure, ChannelWriteHalf};
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 
-use super::inbox::Outlet;
+use super::inbox::{Outlet, Output};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes read from a command or target at a time: the protocol's usual packet.
@@ -31,8 +31,9 @@ pub(super) async fn carry(
     // Without it forwarding works too, only slower.
     let _ = stream.set_nodelay(true);
     let (from, into) = stream.into_split();
+    let output = outlet.output();
     let back = async {
-        pump(from, &channel, None).await;
+        pump(from, &channel, None, &output).await;
         // An error means that the connection has ended, and this task with it.
         let _ = channel.eof().await;
     };
@@ -46,14 +47,18 @@ pub(super) async fn pump(
     mut source: impl AsyncRead + Unpin,
     channel: &ChannelWriteHalf<Msg>,
     kind: Option<u32>,
+    output: &Output,
 ) {
     let mut piece = vec![0; PIECE];
     while let Ok(length @ 1..) = source.read(&mut piece).await {
         let data = piece[..length].to_vec();
-        let sent = match kind {
-            None => channel.data_bytes(data).await,
-            Some(kind) => channel.extended_data_bytes(kind, data).await,
+        let send = async {
+            match kind {
+                None => channel.data_bytes(data).await,
+                Some(kind) => channel.extended_data_bytes(kind, data).await,
+            }
         };
+        let sent = output.wait_for(send).await;
         if sent.is_err() {
             return;
         }

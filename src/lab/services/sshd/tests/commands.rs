@@ -18,7 +18,7 @@ async fn the_environment_is_sshds() {
     let lab = Lab::start().await;
     let client = lab.login().await;
     let seen = run(&client, "env; pwd -P").await;
-    let home = if std::path::Path::new("/root").is_dir() { "/root" } else { "/" };
+    let home = if std::path::Path::new("/root/.").is_dir() { "/root" } else { "/" };
     for line in [
         &format!("HOME={home}"),
         "USER=root",

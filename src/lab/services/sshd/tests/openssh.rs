@@ -59,6 +59,17 @@ async fn streams_and_status_arrive_and_strict_key_exchange_is_agreed() {
 }
 
 #[tokio::test]
+async fn keys_are_exchanged_again_in_the_middle_of_a_stream() {
+    let lab = Lab::start().await;
+    let mut command = ssh(&lab, USER);
+    command.args(["-o", "RekeyLimit=256K", "cat"]);
+    let sent = vec![b'x'; 3_000_000];
+    let (status, stdout, stderr) = outcome(command, &sent).await;
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stdout == sent, "{} bytes came back", stdout.len());
+}
+
+#[tokio::test]
 async fn a_wrong_key_is_refused() {
     let lab = Lab::start().await;
     let mut command = ssh(&lab, STRANGER);
