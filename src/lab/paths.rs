@@ -19,6 +19,12 @@ pub fn state(name: &str) -> PathBuf {
     PathBuf::from(STATE).join(name)
 }
 
+/// The blueprint, as JSON.
+#[must_use]
+pub fn spec() -> PathBuf {
+    state("lab.json")
+}
+
 /// The control socket.
 #[must_use]
 pub fn control() -> PathBuf {

@@ -24,6 +24,8 @@ pub const SNAT_ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 250);
 pub const EIP_RANGE: &str = "203.0.113.0/24";
 /// The bastion's private address.
 pub const BASTION_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 9, 10);
+/// The bastion's instance.
+pub const BASTION_INSTANCE: &str = "i-lab-bastion";
 /// The bastion's EIP.
 pub const BASTION_EIP: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 2);
 /// The subnet of "the internet".
@@ -215,6 +217,13 @@ pub fn done_eni(host: &HostSpec) -> DoneEni {
         mac: MacAddr([0x00, 0x16, 0x3f, high, low, octet]),
         address: Ipv4Addr::from(u32::from(host.cidr.network()) + 0x100 + number),
     }
+}
+
+/// Hardware address of the bastion's only interface.
+#[must_use]
+pub const fn bastion_mac(seed: u64) -> MacAddr {
+    let [.., high, low] = seed.to_be_bytes();
+    MacAddr([0x00, 0x16, 0x3e, high, low, 0x02])
 }
 
 fn never<T>() -> T {

@@ -3,14 +3,12 @@
 //! Modules are declared for tests only, so that the lints for tests hold in their helpers too.
 
 #[cfg(test)]
-mod inventories;
+mod lab_end;
 #[cfg(test)]
-mod journal;
+mod lab_fabric;
 #[cfg(test)]
-mod plans;
+mod lab_net;
 #[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]
-mod ssh_live;
-#[cfg(test)]
-mod tidy;
+mod support;

@@ -41,7 +41,7 @@ use self::verify::{Caller, Verifier};
 use self::wire::Request;
 use super::fabric::Fabric;
 use super::spec::LabSpec;
-use crate::core::model::Secret;
+use crate::core::model::{EniId, MacAddr, Secret};
 use crate::ports::Clock;
 
 /// HTTP status and body of an answer.
@@ -130,6 +130,12 @@ impl Emulator {
     #[must_use]
     pub fn snapshot(&self) -> Value {
         serde_json::to_value(&*self.cloud()).unwrap_or_default()
+    }
+
+    /// The network interface with this hardware address.
+    #[must_use]
+    pub fn eni_with(&self, mac: MacAddr) -> Option<EniId> {
+        self.cloud().enis.values().find(|eni| eni.mac == mac).map(|eni| eni.id.clone())
     }
 
     fn cloud(&self) -> MutexGuard<'_, Cloud> {

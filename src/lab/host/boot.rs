@@ -21,8 +21,8 @@ use crate::lab::tool;
 /// A boot script that takes longer is killed, with everything it started in its process group.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(30);
 const LOG: &str = "/var/log/boot.log";
-/// `PATH` of a boot script.
-pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// `PATH` of what a boot starts.
+pub(crate) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 pub(super) fn run(boot: &Boot) -> Result<(), String> {
     tool::ip_batch(None, "link set lo up\n")?;

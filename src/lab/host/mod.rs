@@ -4,6 +4,7 @@
 
 mod boot;
 mod files;
+mod image;
 mod mounts;
 mod owner;
 mod ssh;
@@ -17,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
-pub use files::{Keys, prepare, shipped_rc_local};
+pub(super) use boot::PATH as BOOT_PATH;
+pub use files::{Keys, prepare};
+pub(super) use image::lay_out as lay_out_minimal_image;
 pub(super) use ssh::sshd_config;
 pub use ssh::{keypair, serve_builtin};
 
@@ -70,6 +73,8 @@ impl Boot {
 /// A text for the lab's log.
 pub fn init(name: &str) -> Result<(), String> {
     let boot = Boot::load(name)?;
+    // The kernel would show the name of the link that this program was started by.
+    rustix::thread::set_name(c"init").map_err(|error| error.to_string())?;
     rustix::system::sethostname(boot.host.name.as_str().as_bytes()).map_err(|error| error.to_string())?;
     mounts::prepare(&boot)?;
     boot::run(&boot)?;

@@ -6,14 +6,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::mount::{MountFlags, mount, mount_bind, mount_remount};
+use rustix::mount::{MountFlags, mount, mount_bind, mount_move, mount_remount};
 
-use super::Boot;
+use super::{Boot, image};
 use crate::lab::paths;
 use crate::lab::spec::Flavour;
 
-/// Programs of net-tools, which minimal images do not have.
-const NET_TOOLS: [&str; 4] = ["route", "ifconfig", "arp", "netstat"];
+/// Where the new `/run` is made before it takes its place and so hides the lab's state.
+const NEW_RUN: &str = "/tmp/run";
 
 pub(super) fn prepare(boot: &Boot) -> Result<(), String> {
     protect_machine()?;
@@ -28,35 +28,27 @@ pub(super) fn prepare(boot: &Boot) -> Result<(), String> {
     if Path::new("/dev/shm").is_dir() {
         fresh("tmpfs", "/dev/shm", "mode=1777")?;
     }
+    folder(NEW_RUN, 0o755)?;
+    fresh("tmpfs", NEW_RUN, "mode=755")?;
+    folder("/tmp/run/sshd", 0o755)?;
+    folder("/tmp/run/lock", 0o1777)?;
     if boot.host.flavour == Flavour::Minimal {
-        hide_net_tools()?;
+        image::put_on(Path::new(NEW_RUN))?;
     }
-    fresh("tmpfs", "/run", "mode=755")?;
-    for (folder, mode) in [("/run/sshd", 0o755), ("/run/lock", 0o1777)] {
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::set_permissions(folder, PermissionsExt::from_mode(mode)))
-            .map_err(|error| format!("{folder}: {error}"))?;
-    }
-    Ok(())
+    mount_move(NEW_RUN, "/run").map_err(|error| format!("cannot hide the lab's /run: {error}"))?;
+    fs::remove_dir(NEW_RUN).map_err(|error| format!("{NEW_RUN}: {error}"))
+}
+
+fn folder(path: &str, mode: u32) -> Result<(), String> {
+    fs::create_dir_all(path)
+        .and_then(|()| fs::set_permissions(path, PermissionsExt::from_mode(mode)))
+        .map_err(|error| format!("{path}: {error}"))
 }
 
 fn fresh(kind: &str, at: &str, options: &str) -> Result<(), String> {
     let options = std::ffi::CString::new(options).map_err(|error| error.to_string())?;
     mount(kind, at, kind, MountFlags::empty(), Some(options.as_c_str()))
         .map_err(|error| format!("cannot mount {kind} on {at}: {error}"))
-}
-
-/// A device is neither a regular file nor executable, so no shell takes it for a command.
-fn hide_net_tools() -> Result<(), String> {
-    for folder in ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"] {
-        for name in NET_TOOLS {
-            let file = Path::new(folder).join(name);
-            if file.is_file() {
-                mount_bind("/dev/null", &file).map_err(|error| format!("{}: {error}", file.display()))?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// Makes every mount of the machine read-only for the host: a broken script on a host must not reach the machine's files.

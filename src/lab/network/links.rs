@@ -12,17 +12,14 @@ use crate::lab::fabric::Port;
 use crate::lab::paths::{BASTION, INTERNET};
 use crate::lab::spec::{
     API_ADDRESS, BASTION_ADDRESS, CLIENT_ADDRESS, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, EDGE_ADDRESS,
-    EIP_RANGE, METADATA_ADDRESS, SUBNETS, VPC_CIDR,
+    EIP_RANGE, METADATA_ADDRESS, SUBNETS, VPC_CIDR, bastion_mac,
 };
 
-/// The bastion's hardware address.
-const BASTION_MAC: MacAddr = MacAddr([0x00, 0x16, 0x3d, 0, 0, 1]);
-
 /// The bastion's only port.
-pub(super) fn bastion() -> Port {
+pub(super) fn bastion(seed: u64) -> Port {
     let subnet = SUBNETS[3];
     Port {
-        mac: BASTION_MAC,
+        mac: bastion_mac(seed),
         address: BASTION_ADDRESS,
         vswitch: subnet.id.parse().unwrap_or_else(|_| unreachable!("ids of the lab are well-formed")),
         cidr: subnet.cidr.parse().unwrap_or_default(),
@@ -133,12 +130,12 @@ mod tests {
 
     #[test]
     fn device_names_fit_the_kernel() {
-        assert_eq!(device_of(BASTION_MAC), "v00163d000001");
+        assert_eq!(device_of(bastion_mac(0x0102)), "v00163e010202");
     }
 
     #[test]
     fn a_port_of_an_unknown_vswitch_is_refused() {
-        let port = Port { vswitch: "vsw-else".parse().unwrap(), ..bastion() };
+        let port = Port { vswitch: "vsw-else".parse().unwrap(), ..bastion(7) };
         assert!(plug("web-1", "eth1", &port).unwrap_err().contains("vsw-else"));
     }
 

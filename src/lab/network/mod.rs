@@ -65,7 +65,7 @@ impl Network {
         kernel_settings()?;
         let network = Self { spec: Arc::new(spec), state: Arc::default() };
         let mut state = network.state();
-        let bastion = links::bastion();
+        let bastion = links::bastion(network.spec.seed);
         state.ports.push(Plugged { guest: BASTION.into(), device: "eth0".into(), port: bastion });
         state.bindings.insert(BASTION_EIP, BASTION_ADDRESS);
         for host in &network.spec.hosts {
@@ -89,7 +89,7 @@ impl Network {
         bridge_settings()?;
         tool::nft(&rules)?;
         tool::ip_batch(Some(INTERNET), &links::internet())?;
-        let bastion = links::bastion();
+        let bastion = links::bastion(network.spec.seed);
         let bastion = lease("eth0", bastion.address, bastion.cidr, false);
         tool::ip_batch(Some(BASTION), &format!("link set lo up\n{bastion}"))?;
         drop(state);

@@ -14,13 +14,18 @@ use super::services::initial_rc_local;
 use crate::core::model::HostName;
 use crate::lab::control::{HostStatus, PortStatus, Status};
 use crate::lab::enter::move_thread_into;
-use crate::lab::host::{Boot, Keys, Nic, keypair, prepare};
+use crate::lab::host::{BOOT_PATH, Boot, Keys, Nic, keypair, lay_out_minimal_image, prepare};
 use crate::lab::network::Network;
-use crate::lab::spec::{HostSpec, Sshd};
+use crate::lab::spec::{Flavour, HostSpec, Sshd};
 use crate::lab::{paths, tool};
 
 /// A host that has no SSH server after this time is broken.
 const BOOT_LIMIT: Duration = Duration::from_secs(60);
+
+/// Where PID 1 of a host complains, among what the host keeps but out of its sight.
+const INIT_LOG: &str = "init.log";
+/// Shorter than the time after which the kernel would repeat an attempt that came too early.
+const CONNECT_LIMIT: Duration = Duration::from_millis(100);
 
 /// One host.
 #[derive(Debug)]
@@ -48,6 +53,9 @@ impl Hosts {
         let (private, lab_public) = keypair("egressctl lab")?;
         tool::write(&paths::key(), 0o600, &private)?;
         let config = crate::lab::host::sshd_config(&sshd_version(spec.sshd));
+        if spec.hosts.iter().any(|host| host.flavour == Flavour::Minimal) {
+            lay_out_minimal_image()?;
+        }
         let start = |host: &HostSpec| -> Result<Machine, String> {
             let (host_private, host_public) = keypair(host.name.as_str())?;
             let keys =
@@ -139,35 +147,43 @@ fn boot(network: &Network, host: &HostSpec) -> Result<Child, String> {
     let mut child = std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             move_thread_into(host.name.as_str())?;
-            command(host).spawn().map_err(|error| format!("unshare: {error}"))
+            command(host)?.spawn().map_err(|error| format!("unshare: {error}"))
         });
         thread.join().unwrap_or_else(|_| Err("the thread that starts a host panicked".into()))
     })?;
     let deadline = Instant::now() + BOOT_LIMIT;
     let ssh = SocketAddr::from((host.address, 22));
-    while TcpStream::connect_timeout(&ssh, Duration::from_secs(1)).is_err() {
+    while TcpStream::connect_timeout(&ssh, CONNECT_LIMIT).is_err() {
         let over = Instant::now() > deadline;
         if over || child.try_wait().map_err(|error| error.to_string())?.is_some() {
-            let log = paths::host(host.name.as_str()).join("var/log/sshd.log");
-            let log = std::fs::read_to_string(log).unwrap_or_default();
+            let kept = paths::host(host.name.as_str());
+            let logs = [INIT_LOG, "var/log/sshd.log"].map(|log| std::fs::read_to_string(kept.join(log)));
+            let log: Vec<_> = logs.into_iter().flatten().collect();
+            let log = log.join("");
             let why = if over { "has no SSH server" } else { "ended" };
-            return Err(format!("host {} {why} {}", host.name, log.trim()).trim_end().to_owned());
+            return Err(format!("host {} {why}: {}", host.name, log.trim()));
         }
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(child)
 }
 
-fn command(host: &HostSpec) -> Command {
+fn command(host: &HostSpec) -> Result<Command, String> {
+    let log = paths::host(host.name.as_str()).join(INIT_LOG);
+    let log = std::fs::File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
     let mut command = Command::new(tool::program("unshare"));
     command
         .args(["--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--"])
         // The lab's PID 1 is this program, whatever happened to its file since.
         .args(["/proc/1/exe", "lab", "host-init", host.name.as_str()])
+        // The caller's environment may hold secrets, and a host shows its init's to whoever logs in.
+        .env_clear()
+        .envs([("PATH", BOOT_PATH), ("LANG", "C")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
+        .stderr(log)
         .current_dir("/");
-    command
+    Ok(command)
 }
 
 /// The only child of a process, if it has one.

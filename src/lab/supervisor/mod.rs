@@ -44,7 +44,7 @@ pub fn init(spec: &LabSpec) -> Result<(), String> {
     let result = mounts().and_then(|()| {
         rustix::system::sethostname(paths::BASTION.as_bytes()).map_err(|error| error.to_string())?;
         let text = serde_json::to_string(spec).map_err(|error| error.to_string())?;
-        tool::write(&paths::state("spec.json"), 0o600, &text)?;
+        tool::write(&paths::spec(), 0o600, &text)?;
         let child = Command::new("/proc/self/exe").arg0("egressctl").args(["lab", "supervisor"]).spawn();
         child.map_err(|error| format!("supervisor: {error}"))
     });
@@ -100,7 +100,7 @@ pub fn run() -> Result<(), String> {
 }
 
 fn build() -> Result<(BTreeMap<String, String>, server::Server), String> {
-    let text = std::fs::read_to_string(paths::state("spec.json")).map_err(|error| error.to_string())?;
+    let text = std::fs::read_to_string(paths::spec()).map_err(|error| error.to_string())?;
     let spec: LabSpec = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let access = papers::Access::new()?;
     let network = Network::build(spec)?;

@@ -21,26 +21,31 @@ pub(super) const VPC_PORT: u16 = 8081;
 /// The account's keys.
 #[derive(Debug, Clone)]
 pub(super) struct Access {
-    /// The user's, handed out by environment variables.
-    pub(super) user: AccessKey,
-    /// The RAM role's, handed out by the metadata service; valid together with the token only.
-    pub(super) role: AccessKey,
-    /// The role's security token.
+    /// The one in the environment of commands.
+    pub(super) key: AccessKey,
+    /// The one that the RAM role hands out; good together with the token only.
+    pub(super) session: AccessKey,
+    /// That token.
     pub(super) token: Secret<String>,
 }
 
 impl Access {
     pub(super) fn new() -> Result<Self, String> {
-        Ok(Self { user: key("LTAILAB")?, role: key("STS.LAB")?, token: key("")?.secret })
+        let key = |prefix: &str| -> Result<AccessKey, String> {
+            Ok(AccessKey { id: format!("{prefix}{}", random()?), secret: Secret::new(random()?) })
+        };
+        Ok(Self { key: key("LTAILAB")?, session: key("STS.LAB")?, token: Secret::new(random()?) })
     }
 }
 
-fn key(prefix: &str) -> Result<AccessKey, String> {
-    let mut random = [0_u8; 24];
-    getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-    let text = HEXLOWER.encode(&random);
-    let (id, secret) = text.split_at(16);
-    Ok(AccessKey { id: format!("{prefix}{id}"), secret: Secret::new(secret.to_owned()) })
+/// 128 random bits as text.
+fn random() -> Result<String, String> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    }))
 }
 
 fn endpoint(port: u16) -> String {
@@ -59,8 +64,8 @@ pub(super) fn variables(access: &Access) -> BTreeMap<String, String> {
         ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
         ("EGRESSCTL_ECHO", echo_urls().join(",")),
-        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.user.id.clone()),
-        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.user.secret.expose().clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.key.id.clone()),
+        ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.key.secret.expose().clone()),
         ("ALIBABA_CLOUD_REGION_ID", REGION.to_owned()),
     ]
     .into_iter()
@@ -128,11 +133,11 @@ mod tests {
 
     #[test]
     fn every_promised_variable_is_there() {
-        let access = AccessKey::new().unwrap();
+        let access = Access::new().unwrap();
         let variables = variables(&access);
         assert_eq!(variables["EGRESSCTL_ECS_ENDPOINT"], "http://100.100.0.10:8080");
         assert_eq!(variables["EGRESSCTL_ECHO"], "http://198.51.100.20/,http://198.51.100.21/");
-        assert_eq!(variables["ALIBABA_CLOUD_ACCESS_KEY_ID"], access.id);
-        assert_ne!(AccessKey::new().unwrap().id, access.id);
+        assert_eq!(variables["ALIBABA_CLOUD_ACCESS_KEY_ID"], access.key.id);
+        assert_ne!(Access::new().unwrap().key.id, access.key.id);
     }
 }

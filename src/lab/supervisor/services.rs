@@ -10,10 +10,6 @@ use std::sync::Arc;
 use super::book::Book;
 use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::gateway_of;
-use crate::core::observed::facts::RcLocal;
-use crate::core::plan::RouteTarget;
-use crate::core::plan::rc_local::with_block;
-use crate::core::template::Templates;
 use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
 use crate::lab::host::{self, shipped_rc_local};
@@ -22,7 +18,7 @@ use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
 use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
-    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, HostSpec, METADATA_ADDRESS, done_eni,
+    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
 };
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
@@ -34,8 +30,14 @@ pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
         let socket = listen_on_internet(address, 80)?;
         serve(&runtime, "echo", async move { echo::serve(tokio(socket)?, kind).await });
     }
+    let fabric = Arc::new(network.clone());
+    let emulator = Emulator::new(network.spec(), fabric, access.key.clone(), Tuning::default());
+    let emulator = Arc::new(emulator.with_session(access.session.clone(), access.token.clone()));
+    let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
+    let cloud = Arc::clone(&emulator);
+    serve(&runtime, "api", async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, cloud).await });
     let socket = listen(METADATA_ADDRESS, 80)?;
-    let book = Book::new(network.clone(), access);
+    let book = Book::new(network.clone(), emulator, access.clone());
     serve(&runtime, "metadata", async move {
         metadata::serve(tokio(socket)?, Arc::new(book), Mode::Hardened).await
     });
