@@ -3,12 +3,22 @@
 //! Modules are declared for tests only, so that the lints for tests hold in their helpers too.
 
 #[cfg(test)]
+mod inventories;
+#[cfg(test)]
+mod journal;
+#[cfg(test)]
 mod lab_end;
 #[cfg(test)]
 mod lab_fabric;
 #[cfg(test)]
 mod lab_net;
 #[cfg(test)]
+mod plans;
+#[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]
+mod ssh_live;
+#[cfg(test)]
 mod support;
+#[cfg(test)]
+mod tidy;

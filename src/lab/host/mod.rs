@@ -19,7 +19,7 @@ use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
 pub(super) use boot::PATH as BOOT_PATH;
-pub use files::{Keys, prepare};
+pub use files::{Keys, prepare, shipped_rc_local};
 pub(super) use image::lay_out as lay_out_minimal_image;
 pub(super) use ssh::sshd_config;
 pub use ssh::{keypair, serve_builtin};

@@ -10,6 +10,10 @@ use std::sync::Arc;
 use super::book::Book;
 use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::gateway_of;
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::RouteTarget;
+use crate::core::plan::rc_local::with_block;
+use crate::core::template::Templates;
 use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
 use crate::lab::host::{self, shipped_rc_local};
@@ -18,7 +22,7 @@ use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
 use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
-    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
+    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, HostSpec, METADATA_ADDRESS, done_eni,
 };
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
@@ -41,15 +45,6 @@ pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     serve(&runtime, "metadata", async move {
         metadata::serve(tokio(socket)?, Arc::new(book), Mode::Hardened).await
     });
-    let emulator =
-        Emulator::new(network.spec(), Arc::new(network.clone()), access.user.clone(), Tuning::default())
-            .with_session(access.role.clone(), access.token.clone());
-    let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
-    serve(
-        &runtime,
-        "api",
-        async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, Arc::new(emulator)).await },
-    );
     // The runtime must outlive this function, and ends with the process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
     Ok(())
