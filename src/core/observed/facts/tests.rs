@@ -107,7 +107,7 @@ local 172.16.0.10 dev eth0 table local proto kernel scope host src 172.16.0.10
     let routes: Vec<_> = facts
         .routes
         .iter()
-        .map(|route| (route.table, route.metric, route.onlink, route.dev.as_ref().map(|dev| dev.as_str())))
+        .map(|route| (route.table, route.metric, route.onlink, route.dev.as_ref().map(IfName::as_str)))
         .collect();
     assert_eq!(
         routes,
