@@ -4,8 +4,10 @@
 mod host;
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use egressctl::core::observed::applied::{ApplyEnd, ChangeKind};
+use egressctl::core::observed::facts::HttpClient;
 use egressctl::core::observed::probed::parse_probe;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::rc_local::BEGIN;
@@ -246,6 +248,45 @@ fn a_late_interface_is_waited_for() {
 }
 
 #[test]
+fn a_late_dhcp_client_is_undone_after_a_reboot_until_our_lines_are_gone() {
+    let host = debian(SHELLS[0]);
+    let before = host.facts().rc_local;
+    let file = host.changes().rc_local.unwrap();
+    assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+    host.reboot();
+    host.ok("ip addr add 172.16.0.20/24 brd + dev eth1; ip route replace default via 172.16.0.253 dev eth1");
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !host.changes().is_empty() {
+        assert!(Instant::now() < deadline, "nobody took the hijack back");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert_eq!(host.revert(&before, Some(&file.after)).end, ApplyEnd::Ok);
+    // The watcher ends by itself once the lines are gone; whatever it was doing, nothing of ours may be left then.
+    let watchers = "mine=$(readlink /proc/self/ns/pid)
+        for process in /proc/[0-9]*; do
+          [ \"$(readlink $process/ns/pid)\" = \"$mine\" ] && grep -q /etc/rc.local $process/cmdline && echo $process
+        done || :";
+    while !host.ok(watchers).is_empty() {
+        assert!(Instant::now() < deadline, "the watcher does not end");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    assert!(!host.network().contains("172.16.0.20"), "{}", host.network());
+}
+
+#[test]
+fn a_file_that_no_shell_would_accept_is_not_written() {
+    for shell in SHELLS {
+        let host = debian(shell);
+        let network = host.network();
+        let mut file = host.changes().rc_local.unwrap();
+        file.after.push_str("if true; then\n");
+        let end = host.apply(&target(), Some(&file)).end;
+        assert!(matches!(&end, ApplyEnd::Reverted { code, .. } if code == "rc-local-syntax"), "{end:?}");
+        assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN));
+    }
+}
+
+#[test]
 fn a_named_table_is_recognised() {
     for shell in SHELLS {
         let host = debian(shell);
@@ -264,7 +305,7 @@ fn obstacles_of_rc_local_are_seen() {
     let cases: [(&str, Spoil); 7] = [
         ("nowhere", |host| std::os::unix::fs::symlink("nowhere", host.etc.path().join("rc.local")).unwrap()),
         ("out of /etc", |host| {
-            std::os::unix::fs::symlink("/bin/true", host.etc.path().join("rc.local")).unwrap()
+            std::os::unix::fs::symlink("/bin/true", host.etc.path().join("rc.local")).unwrap();
         }),
         ("not a regular file", |host| fs::create_dir(host.etc.path().join("rc.local")).unwrap()),
         ("64 KiB", |host| host.write("rc.local", &"#".repeat(65537), 0o755)),
@@ -322,5 +363,17 @@ fn the_probe_asks_from_both_addresses() {
         assert_eq!(report.default[0].1, Ok(target().primary_ip));
         assert_eq!(report.from_eni[0].1.as_ref().ok(), target().address.as_ref());
         assert!(report.default[1].1.is_err() && report.from_eni[1].1.is_err());
+        assert_eq!(host.facts().instance.unwrap().as_str(), "i-lab0001");
+
+        // The same with wget alone.
+        host.ok("mount --bind /dev/null \"$(command -v curl)\"");
+        assert_eq!(host.facts().http_client, Some(HttpClient::Wget), "{shell:?}");
+        let output = host.run(&templates().probe_script(&params).unwrap());
+        assert_eq!(
+            parse_probe(&output.stdout, &params).unwrap().from_eni[0],
+            report.from_eni[0],
+            "{shell:?}"
+        );
+        assert_eq!(host.facts().instance.unwrap().as_str(), "i-lab0001", "{shell:?}");
     }
 }
