@@ -215,7 +215,7 @@ fn learn(known: &mut Known, effect: &Effect) {
             known.eip = Some(KnownEip { id: allocation.clone(), address: *address });
         }
         Effect::EniCreated { eni } => {
-            known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None })
+            known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None });
         }
         Effect::EniAttached { eni, mac, address } => {
             known.eni = Some(KnownEni { id: eni.clone(), mac: Some(*mac), address: Some(*address) });

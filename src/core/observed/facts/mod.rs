@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use parse::parse_facts;
 
+/// Facts that cannot be read.
+pub type FactsError = crate::core::observed::HostTextError;
+
 use crate::core::model::{IfName, InstanceId, MacAddr};
 
 /// One host's network as it was at one moment.

@@ -30,7 +30,11 @@ pub fn parse_facts(stdout: &[u8]) -> Result<Facts, HostTextError> {
         if frame.status != 0 {
             return Err(HostTextError::new(command, format!("it ended with status {}", frame.status)));
         }
-        frames.text(name)
+        let text = frames.text(name)?;
+        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+            return Err(HostTextError::new(command, "it has control characters"));
+        }
+        Ok(text)
     };
     Ok(Facts {
         uid: number("uid", 10)?,

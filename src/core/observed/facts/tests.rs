@@ -107,14 +107,7 @@ local 172.16.0.10 dev eth0 table local proto kernel scope host src 172.16.0.10
     let routes: Vec<_> = facts
         .routes
         .iter()
-        .map(|route| {
-            (
-                route.table,
-                route.metric,
-                route.onlink,
-                route.dev.as_ref().map(crate::core::model::IfName::as_str),
-            )
-        })
+        .map(|route| (route.table, route.metric, route.onlink, route.dev.as_ref().map(IfName::as_str)))
         .collect();
     assert_eq!(
         routes,
@@ -169,6 +162,7 @@ fn rules_of_all_kinds() {
 #[test]
 fn wrong_values_are_refused_with_their_place() {
     let cases = [
+        ("route", "default dev eth0 \u{1b}[2J\n", "ip -4 route", "control characters"),
         ("uid", "root\n", "uid", "\"root\" is not a number"),
         ("rule", "0:\tfrom all lookup local\nx:\tfrom all\n", "ip -4 rule, line 2", "no priority"),
         ("rule", "5:\tfrom banana lookup 1\n", "ip -4 rule, line 1", "no IPv4 address"),

@@ -58,6 +58,7 @@ pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<String> {
     let mut found = Vec::new();
     let code = || text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())).filter(is_code);
     for (number, line) in code() {
+        let shown: String = line.chars().take(100).collect();
         let words: Vec<&str> = line.split_whitespace().collect();
         let has = |word: &str| words.contains(&word);
         let of_address = target.address.is_some_and(|address| {
@@ -69,7 +70,7 @@ pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<String> {
             .any(|pair| ["table", "lookup"].contains(&pair[0]) && pair[1] == target.table.to_string());
         if has("ip") && ((has("rule") && of_address) || (has("route") && of_table)) {
             found.push(format!(
-                "{path}, line {number}: a hand-made line for the same route; our block has the last word, so it is harmless, but remove it: {line:?}"
+                "{path}, line {number}: a hand-made line for the same route; our block has the last word, so it is harmless, but remove it: {shown:?}"
             ));
         }
     }
