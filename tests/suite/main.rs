@@ -1,6 +1,8 @@
 //! The one integration-test binary.
 
 #[cfg(test)]
+mod host_scripts;
+#[cfg(test)]
 mod lab_end;
 #[cfg(test)]
 mod lab_fabric;

@@ -3,14 +3,20 @@
 //! Must never turn "could not be seen" into "is absent" ([`Observation`]), and never let a host's text become anything
 //! but data.
 
+pub mod applied;
 mod cloud;
 pub mod facts;
+mod frame;
+pub mod probed;
 
+pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{
     ChargeType, CloudView, DefaultRoute, Eip, EipHolder, EipStatus, Eni, EniStatus, ForwardEntry, Instance,
     InstanceEip, InstanceStatus, InternetChargeType, SnatEntry, VSwitch,
 };
 pub use facts::Facts;
+pub use frame::HostTextError;
+pub use probed::ProbeReport;
 
 use serde::{Deserialize, Serialize};
 

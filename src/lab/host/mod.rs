@@ -19,6 +19,7 @@ use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
 pub(super) use boot::PATH as BOOT_PATH;
+pub(super) use files::shipped_rc_local;
 pub use files::{Keys, prepare};
 pub(super) use image::lay_out as lay_out_minimal_image;
 pub(super) use ssh::sshd_config;
@@ -82,7 +83,7 @@ pub fn init(name: &str) -> Result<(), String> {
 }
 
 /// Where the boot scripts of this flavour are looked for.
-fn rc_local(flavour: Flavour) -> &'static Path {
+pub(super) fn rc_local(flavour: Flavour) -> &'static Path {
     Path::new(match flavour {
         Flavour::Rhel => "/etc/rc.d/rc.local",
         Flavour::Debian | Flavour::Minimal => "/etc/rc.local",

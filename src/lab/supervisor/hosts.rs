@@ -60,7 +60,7 @@ impl Hosts {
             let (host_private, host_public) = keypair(host.name.as_str())?;
             let keys =
                 Keys { host_private, host_public: host_public.clone(), lab_public: lab_public.clone() };
-            prepare(host, &keys, &config, initial_rc_local(host).as_deref())?;
+            prepare(host, &keys, &config, initial_rc_local(host)?.as_deref())?;
             let child = boot(network, host)?;
             Ok(Machine { spec: host.clone(), public_key: host_public, unshare: Mutex::new(Some(child)) })
         };

@@ -3,7 +3,6 @@
 //!
 //! A socket belongs to the network namespace of the thread that made it, wherever it is served afterwards.
 
-use std::fmt::Write;
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -11,15 +10,25 @@ use std::sync::Arc;
 use super::book::Book;
 use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::gateway_of;
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::RouteTarget;
+use crate::core::plan::rc_local::with_block;
+use crate::core::template::Templates;
 use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
+use crate::lab::host::{rc_local, shipped_rc_local};
 use crate::lab::network::Network;
 use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
 use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
-    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, Flavour, HostSpec, METADATA_ADDRESS, done_eni,
+    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, HostSpec, METADATA_ADDRESS, done_eni,
 };
+
+/// Routing table of hosts whose inventory names none.
+const DEFAULT_TABLE: u32 = 101;
+/// Rule priority of hosts whose inventory names none.
+const DEFAULT_PRIORITY: u32 = 4101;
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
 /// supervisor.
@@ -46,21 +55,30 @@ pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     Ok(())
 }
 
-/// The boot script of a host that is done from the beginning, in the documented form; `None` for all others.
-pub(super) fn initial_rc_local(host: &HostSpec) -> Option<String> {
-    if host.case != Case::Done {
-        return None;
-    }
-    let gateway = gateway_of(host.cidr)?;
-    let address = done_eni(host).address;
-    let first = if host.flavour == Flavour::Debian { "#!/bin/sh -e" } else { "#!/bin/sh" };
-    let mut text = format!("{first}\nip link set eth1 up\nip -4 address add {address}/32 dev eth1\n");
-    let _ = write!(
-        text,
-        "ip -4 route add default via {gateway} dev eth1 onlink table 101\n\
-         ip -4 rule add from {address} lookup 101 pref 4101\nexit 0\n"
-    );
-    Some(text)
+/// The boot script of a host that is done from the beginning, as an apply would have left it; `None` for all others.
+pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String> {
+    let gateway = gateway_of(host.cidr);
+    let Some(gateway) = gateway.filter(|_| host.case == Case::Done) else { return Ok(None) };
+    let eni = done_eni(host);
+    let target = RouteTarget {
+        mac: Some(eni.mac),
+        address: Some(eni.address),
+        gateway,
+        primary_ip: host.address,
+        table: DEFAULT_TABLE,
+        priority: DEFAULT_PRIORITY,
+        rc_local: true,
+    };
+    let shipped = shipped_rc_local(host.flavour);
+    let file = RcLocal {
+        path: rc_local(host.flavour).display().to_string(),
+        content: shipped.map(str::to_owned),
+        mode: if shipped.is_some() { 0o755 } else { 0 },
+        obstacle: None,
+    };
+    let templates = Templates::builtin().map_err(|error| error.to_string())?;
+    let block = templates.rc_local_block(&target).map_err(|error| error.to_string())?;
+    with_block(&file, &block).map(Some).map_err(|error| error.to_string())
 }
 
 /// A socket in the edge router's network, which is the supervisor's own.
@@ -99,15 +117,26 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::spec::{LabSpec, Sshd};
+    use crate::core::plan::rc_local::BEGIN;
+    use crate::lab::spec::{Flavour, LabSpec, Sshd};
 
     #[test]
     fn only_a_done_host_begins_with_a_policy_route() {
         let lab = LabSpec::new(7, Sshd::Builtin, 6, None).unwrap();
-        let texts: Vec<_> = lab.hosts.iter().map(initial_rc_local).collect();
+        let texts: Vec<_> = lab.hosts.iter().map(|host| initial_rc_local(host).unwrap()).collect();
         assert!(texts[1..].iter().all(Option::is_none));
         let text = texts[0].as_deref().unwrap();
-        assert!(text.contains("from 172.16.1.0 lookup 101 pref 4101"), "{text}");
-        assert!(text.contains("via 172.16.3.253 dev eth1 onlink table 101"), "{text}");
+        for value in ["172.16.1.0", "172.16.3.253", "00:16:3f:00:07:0a", "touch /var/lock/subsys/local"] {
+            assert!(text.contains(value), "{value} in {text}");
+        }
+    }
+
+    #[test]
+    fn every_flavour_can_be_done() {
+        for flavour in [Flavour::Rhel, Flavour::Debian, Flavour::Minimal] {
+            let lab = LabSpec::new(7, Sshd::Builtin, 1, Some(flavour)).unwrap();
+            let text = initial_rc_local(&lab.hosts[0]).unwrap().unwrap();
+            assert!(text.starts_with("#!/bin/") && text.contains(BEGIN), "{text}");
+        }
     }
 }

@@ -3,10 +3,20 @@
 //! Everything in here was printed by the host and is therefore data: it is compared and shown escaped, and never becomes
 //! part of a command or a template.
 
+mod lines;
+mod parse;
+#[cfg(test)]
+mod tests;
+
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
+
+pub use parse::parse_facts;
+
+/// Facts that cannot be read.
+pub type FactsError = crate::core::observed::HostTextError;
 
 use crate::core::model::{IfName, InstanceId, MacAddr};
 
@@ -25,7 +35,7 @@ pub struct Facts {
     pub http_client: Option<HttpClient>,
     /// The instance id by the metadata service, or by cloud-init's record of it.
     pub instance: Option<InstanceId>,
-    /// Network devices except `lo`.
+    /// Network devices with an Ethernet address that are not stacked upon another one (as a VLAN is).
     pub links: Vec<Link>,
     /// IPv4 addresses except those of `lo`.
     pub addresses: Vec<Address>,

@@ -1,0 +1,198 @@
+//! The marked block in `rc.local`: where it goes, what the file becomes, and how it is taken out again.
+//!
+//! Where it goes: before the first `exit` (or `exec COMMAND`) that ends the file for sure, which is one at top level: not
+//! in a function, an `if`, a loop, a `case`, braces, parentheses, quotes or a here-document, and not behind `||` or `&&`.
+//! Without one it goes to the end. If the text cannot be followed with certainty (what is opened is not closed), it goes
+//! right below the first line, which is always reached. What is outside of the markers is never changed, except that a
+//! missing first line `#!/bin/sh` is added; the BEGIN line remembers that, so taking the block out gives the old bytes.
+
+mod scan;
+#[cfg(test)]
+mod tests;
+
+use super::route::HostObstacle;
+use super::{RouteTarget, route};
+use crate::core::observed::facts::RcLocal;
+
+/// How the line in front of the block begins.
+pub const BEGIN: &str = "# BEGIN egressctl";
+/// How the line behind the block begins.
+pub const END: &str = "# END egressctl";
+
+const BEGIN_NOTE: &str = " policy route of the secondary interface; edits up to END are lost";
+const ADDED_SHEBANG: &str = " [+first line]";
+const ADDED_NEWLINE: &str = " [+newline]";
+const SHEBANG: &str = "#!/bin/sh\n";
+
+/// What the file becomes with these lines as our block, whether it has one already or not.
+///
+/// # Errors
+/// Why the file cannot be edited safely, and what to do about it.
+pub fn with_block(current: &RcLocal, block: &str) -> Result<String, HostObstacle> {
+    let text = checked(current)?;
+    match own_block(text)? {
+        Some(own) if !scan::ends_before(text, own.start) => {
+            let flags = Flags::of(text.get(own.start..).unwrap_or_default());
+            let (before, after) = (text.get(..own.start), text.get(own.end..));
+            Ok([before.unwrap_or_default(), &marked(block, flags), after.unwrap_or_default()].concat())
+        }
+        Some(_) => Ok(insert(&cut(text)?, block)),
+        None => Ok(insert(text, block)),
+    }
+}
+
+/// What the file becomes without our block; the same text if it has none. An empty text may be a file that we created.
+///
+/// # Errors
+/// Why the file cannot be edited safely, and what to do about it.
+pub fn without_block(current: &RcLocal) -> Result<String, HostObstacle> {
+    cut(checked(current)?)
+}
+
+/// What in a file needs a person's attention although it can be edited: hand-made lines for the same address, exits that
+/// may come first, lines that begin to run because the file becomes executable.
+#[must_use]
+pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<String> {
+    let path = &current.path;
+    let text = current.content.as_deref().and_then(|text| cut(text).ok()).unwrap_or_default();
+    let mut found = Vec::new();
+    let code = || text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())).filter(is_code);
+    for (number, line) in code() {
+        let shown: String = line.chars().take(100).collect();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let has = |word: &str| words.contains(&word);
+        let of_address = target.address.is_some_and(|address| {
+            let address = address.to_string();
+            words.iter().any(|word| *word == address || word.strip_suffix("/32") == Some(&address))
+        });
+        let of_table = words
+            .windows(2)
+            .any(|pair| ["table", "lookup"].contains(&pair[0]) && pair[1] == target.table.to_string());
+        if has("ip") && ((has("rule") && of_address) || (has("route") && of_table)) {
+            found.push(format!(
+                "{path}, line {number}: a hand-made line for the same route; our block has the last word, so it is harmless, but remove it: {shown:?}"
+            ));
+        }
+    }
+    if scan::may_end_early(&text) {
+        found.push(format!(
+            "{path}: an exit under a condition may come before our block and then the route would be missing after a reboot"
+        ));
+    }
+    let never_ran = current.mode & 0o111 == 0 || !text.starts_with("#!");
+    if never_ran && code().next().is_some() {
+        found.push(format!("{path} has not been executable until now: its other lines begin to run at boot"));
+    }
+    found
+}
+
+fn is_code((_, line): &(usize, &str)) -> bool {
+    !line.is_empty() && !line.starts_with('#') && !scan::is_exit(line)
+}
+
+fn obstacle(path: &str, problem: &str, fix: &str) -> HostObstacle {
+    route::obstacle("rc-local", format!("{path} {problem}"), "the route has to be kept there", fix)
+}
+
+/// The text, if a POSIX shell runs it and we may edit it.
+fn checked(current: &RcLocal) -> Result<&str, HostObstacle> {
+    let refuse = |problem: &str, fix: &str| Err(obstacle(&current.path, problem, fix));
+    if let Some(reason) = &current.obstacle {
+        return refuse(
+            &format!("cannot be edited: {reason}"),
+            "repair it by hand, or set route.persist to none",
+        );
+    }
+    let text = current.content.as_deref().unwrap_or_default();
+    if text.contains('\r') {
+        return refuse(
+            "has Windows line endings, so no shell can run it",
+            "convert it: sed -i 's/\\r$//' FILE",
+        );
+    }
+    if text.contains('\0') {
+        return refuse("has NUL bytes", "repair it by hand");
+    }
+    if text.starts_with('\u{feff}') {
+        return refuse(
+            "begins with a byte order mark, so the kernel does not run it",
+            "remove its first three bytes",
+        );
+    }
+    if let Some(line) = text.strip_prefix("#!") {
+        let line = line.lines().next().unwrap_or_default();
+        let mut words = line.split_whitespace().map(|word| word.rsplit('/').next().unwrap_or_default());
+        let interpreter = words.find(|word| !["env", "-S", "busybox"].contains(word)).unwrap_or_default();
+        if !["sh", "bash", "dash", "ash", "ksh", "mksh"].contains(&interpreter) {
+            let fix = "let it be a shell script, or set route.persist to none";
+            return refuse(&format!("is run by {interpreter:?}, not by a POSIX shell"), fix);
+        }
+    }
+    Ok(text)
+}
+
+/// What the BEGIN line remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Flags {
+    shebang: bool,
+    newline: bool,
+}
+
+impl Flags {
+    fn of(block: &str) -> Self {
+        let line = block.lines().next().unwrap_or_default();
+        Self { shebang: line.contains(ADDED_SHEBANG), newline: line.contains(ADDED_NEWLINE) }
+    }
+}
+
+fn marked(block: &str, flags: Flags) -> String {
+    let shebang = if flags.shebang { ADDED_SHEBANG } else { "" };
+    let newline = if flags.newline { ADDED_NEWLINE } else { "" };
+    format!("{BEGIN}{shebang}{newline}{BEGIN_NOTE}\n{block}{END}\n")
+}
+
+fn insert(text: &str, block: &str) -> String {
+    let shebang = !text.starts_with("#!");
+    let text = if shebang { [SHEBANG, text].concat() } else { text.to_owned() };
+    let place = scan::place(&text);
+    let (before, after) = text.split_at_checked(place).unwrap_or((&text, ""));
+    let newline = !before.ends_with('\n');
+    let gap = if newline { "\n" } else { "" };
+    [before, gap, &marked(block, Flags { shebang, newline }), after].concat()
+}
+
+fn cut(text: &str) -> Result<String, HostObstacle> {
+    let Some(own) = own_block(text)? else { return Ok(text.to_owned()) };
+    let flags = Flags::of(text.get(own.start..).unwrap_or_default());
+    let before = text.get(..own.start).unwrap_or_default();
+    let after = text.get(own.end..).unwrap_or_default();
+    // A new line that we added is ours only as long as nothing was appended behind the block.
+    let before =
+        if flags.newline && after.is_empty() { before.strip_suffix('\n').unwrap_or(before) } else { before };
+    let before = if flags.shebang { before.strip_prefix(SHEBANG).unwrap_or(before) } else { before };
+    Ok([before, after].concat())
+}
+
+/// Where our block is, markers included.
+fn own_block(text: &str) -> Result<Option<std::ops::Range<usize>>, HostObstacle> {
+    let (mut begins, mut ends, mut at) = (Vec::new(), Vec::new(), 0);
+    for line in text.split_inclusive('\n') {
+        if line.starts_with(BEGIN) {
+            begins.push(at);
+        }
+        at += line.len();
+        if line.starts_with(END) {
+            ends.push(at);
+        }
+    }
+    match (begins.as_slice(), ends.as_slice()) {
+        ([], []) => Ok(None),
+        ([begin], [end]) if begin < end => Ok(Some(*begin..*end)),
+        _ => Err(route::obstacle(
+            "rc-local",
+            format!("the lines {BEGIN:?} and {END:?} in rc.local are not one pair"),
+            "our lines cannot be told from others",
+            "remove both and what is between them by hand",
+        )),
+    }
+}

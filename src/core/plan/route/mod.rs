@@ -1,0 +1,106 @@
+//! The policy route a host should have, and what is missing for it.
+
+mod changes;
+mod diff;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::Ipv4Addr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::core::model::MacAddr;
+
+pub use changes::host_changes;
+pub use diff::unified_diff;
+
+/// The policy route a host should have: a `/32` address on the secondary interface, one `onlink` default route in a table
+/// of its own, one rule that sends packets from that address there. Main table and primary interface stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteTarget {
+    /// Hardware address of the secondary interface; `None` is "known after apply".
+    pub mac: Option<MacAddr>,
+    /// Primary private address of the secondary interface; `None` is "known after apply".
+    pub address: Option<Ipv4Addr>,
+    /// Gateway of the secondary interface's vSwitch.
+    pub gateway: Ipv4Addr,
+    /// Primary private address of the instance.
+    pub primary_ip: Ipv4Addr,
+    /// Routing table.
+    pub table: u32,
+    /// Rule priority.
+    pub priority: u32,
+    /// Keep it in `rc.local`.
+    pub rc_local: bool,
+}
+
+/// What has to change on a host for a [`RouteTarget`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostChanges {
+    /// Changes of the running network, one command each, with `+ ` or `- ` in front. For people; the apply script finds
+    /// its own way to the same state.
+    pub routes: Vec<String>,
+    /// The change of `rc.local`. A preview, not to be applied, as long as the target has unknown values.
+    pub rc_local: Option<FileChange>,
+    /// What a person should know and that stops nothing.
+    pub warnings: Vec<String>,
+}
+
+impl HostChanges {
+    /// The host has exactly what it should have.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty() && self.rc_local.is_none()
+    }
+}
+
+/// The change of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// The file itself, links resolved.
+    pub path: String,
+    /// Its content before; `None` if there is no file.
+    pub before: Option<String>,
+    /// Its content after.
+    pub after: String,
+    /// Permission bits before; 0 if there is no file.
+    pub mode_before: u32,
+    /// Permission bits after.
+    pub mode_after: u32,
+}
+
+impl FileChange {
+    /// The change as a unified diff, a change of mode included.
+    #[must_use]
+    pub fn diff(&self) -> String {
+        let text = unified_diff(self.before.as_deref().unwrap_or_default(), &self.after, &self.path);
+        if self.mode_before == self.mode_after {
+            return text;
+        }
+        format!("# mode {:04o} -> {:04o}\n{text}", self.mode_before, self.mode_after)
+    }
+}
+
+/// A reason why a host's part must not be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostObstacle {
+    /// A word for machines.
+    pub code: String,
+    /// What is in the way.
+    pub what: String,
+    /// Why that matters.
+    pub why: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl fmt::Display for HostObstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}; {}", self.what, self.why, self.fix)
+    }
+}
+
+pub(super) fn obstacle(code: &str, what: impl Into<String>, why: &str, fix: &str) -> HostObstacle {
+    HostObstacle { code: code.to_owned(), what: what.into(), why: why.to_owned(), fix: fix.to_owned() }
+}

@@ -1,0 +1,243 @@
+//! The scripts by name: which values each one takes, and the text that comes out.
+
+use std::net::Ipv4Addr;
+
+use serde::Serialize;
+
+use super::{TemplateError, Templates};
+use crate::core::observed::facts::RcLocal;
+use crate::core::plan::RouteTarget;
+use crate::core::plan::rc_local::{BEGIN, END};
+use crate::core::plan::route::FileChange;
+
+/// How long the apply script waits for a hot-plugged device, in seconds; give the execution more than that.
+pub const APPLY_WAIT_SECONDS: u32 = 60;
+
+/// The destination that stands for "the internet" when the kernel is asked for a route. No packet is sent to it.
+pub const PUBLIC_DESTINATION: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
+
+/// What stands for a value that only applying can tell.
+const UNKNOWN: &str = "(known after apply)";
+
+/// Values of the apply script.
+#[derive(Debug, Clone, Copy)]
+pub struct ApplyParams<'a> {
+    /// What the host should have, everything known.
+    pub route: &'a RouteTarget,
+    /// The file to change, as [`host_changes`](crate::core::plan::route::host_changes) made it for the same target; `None`
+    /// leaves it alone.
+    pub rc_local: Option<&'a FileChange>,
+    /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
+    pub wait_seconds: u32,
+}
+
+/// Values of the revert script; the second and third are what the journal keeps.
+#[derive(Debug, Clone, Copy)]
+pub struct RevertParams<'a> {
+    /// What was applied, everything known.
+    pub route: &'a RouteTarget,
+    /// `rc.local` before.
+    pub before: &'a RcLocal,
+    /// The content that was written; `None` if it was left alone.
+    pub after: Option<&'a str>,
+}
+
+/// Values of the probe script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProbeParams {
+    /// Echo services, `http(s)://…`.
+    pub echo: Vec<String>,
+    /// The secondary interface's address; `None` asks by default only.
+    pub address: Option<Ipv4Addr>,
+    /// Limit for one question, in seconds. The script takes at most this and 2 s more for each URL and source, and 10 s.
+    pub seconds: u32,
+}
+
+#[derive(Serialize)]
+struct FactsContext {
+    public: Ipv4Addr,
+}
+
+#[derive(Serialize)]
+struct RouteContext<'a> {
+    mac: String,
+    address: String,
+    gateway: Ipv4Addr,
+    primary_ip: Ipv4Addr,
+    table: u32,
+    priority: u32,
+    public: Ipv4Addr,
+    wait_seconds: u32,
+    rc_path: &'a str,
+    rc_existed: &'static str,
+    rc_before: &'a str,
+    rc_after: &'a str,
+    rc_mode: String,
+}
+
+impl RouteContext<'_> {
+    fn new(route: &RouteTarget) -> Self {
+        Self {
+            mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
+            address: route.address.map_or_else(|| UNKNOWN.to_owned(), |address| address.to_string()),
+            gateway: route.gateway,
+            primary_ip: route.primary_ip,
+            table: route.table,
+            priority: route.priority,
+            public: PUBLIC_DESTINATION,
+            wait_seconds: 0,
+            rc_path: "",
+            rc_existed: "no",
+            rc_before: "",
+            rc_after: "",
+            rc_mode: "755".to_owned(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct ProbeContext<'a> {
+    seconds: u32,
+    asks: Vec<Ask<'a>>,
+}
+
+#[derive(Serialize)]
+struct Ask<'a> {
+    label: String,
+    source: String,
+    url: &'a str,
+}
+
+impl Templates {
+    /// The script that prints everything [`parse_facts`](crate::core::observed::facts::parse_facts) reads. Changes nothing.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn facts_script(&self) -> Result<String, TemplateError> {
+        self.script("facts.sh", &FactsContext { public: PUBLIC_DESTINATION })
+    }
+
+    /// The script that makes the host's routes and its `rc.local` what they should be. Idempotent.
+    ///
+    /// # Errors
+    /// A target with unknown values, a value with a NUL byte.
+    pub fn apply_script(&self, params: &ApplyParams<'_>) -> Result<String, TemplateError> {
+        self.known("apply.sh", params.route)?;
+        let mut context = RouteContext::new(params.route);
+        context.wait_seconds = params.wait_seconds;
+        if let Some(change) = params.rc_local {
+            context.rc_path = &change.path;
+            context.rc_existed = yes_no(change.before.is_some());
+            context.rc_before = change.before.as_deref().unwrap_or_default();
+            context.rc_after = &change.after;
+            context.rc_mode = format!("{:o}", change.mode_after);
+        }
+        self.script("apply.sh", &context)
+    }
+
+    /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
+    ///
+    /// # Errors
+    /// A target with unknown values, a value with a NUL byte.
+    pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
+        self.known("revert.sh", params.route)?;
+        let mut context = RouteContext::new(params.route);
+        if let Some(after) = params.after {
+            context.rc_path = &params.before.path;
+            context.rc_existed = yes_no(params.before.content.is_some());
+            context.rc_before = params.before.content.as_deref().unwrap_or_default();
+            context.rc_after = after;
+            context.rc_mode = format!("{:o}", params.before.mode);
+        }
+        self.script("revert.sh", &context)
+    }
+
+    /// The script that asks the echo services. Changes nothing.
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn probe_script(&self, params: &ProbeParams) -> Result<String, TemplateError> {
+        let asks = |kind: &str, source: String| {
+            let kind = kind.to_owned();
+            params.echo.iter().enumerate().map(move |(index, url)| Ask {
+                label: format!("{kind}.{index}"),
+                source: source.clone(),
+                url,
+            })
+        };
+        let by_default = asks("default", String::new());
+        let from_eni = params.address.into_iter().flat_map(|address| asks("eni", address.to_string()));
+        let context = ProbeContext { seconds: params.seconds, asks: by_default.chain(from_eni).collect() };
+        self.script("probe.sh", &context)
+    }
+
+    /// The lines that go between the markers in `rc.local`. Unknown values stand as "(known after apply)": a preview.
+    ///
+    /// # Errors
+    /// An overridden template whose lines cannot stand between the markers.
+    pub fn rc_local_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
+        let block = self.render("rc_local.sh", &RouteContext::new(route))?;
+        let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
+        if marked || !block.ends_with('\n') {
+            return Err(TemplateError {
+                path: self.paths.get("rc_local.sh").cloned().unwrap_or_default(),
+                line: None,
+                problem: "its text does not end with a new line, or has marker lines of its own".to_owned(),
+                fix: "write only what stands between the markers; they are added".to_owned(),
+            });
+        }
+        Ok(block)
+    }
+
+    /// Renders everything once, so that nothing can fail half-way through a run that could have failed before it.
+    pub(super) fn render_samples(&self) -> Result<(), TemplateError> {
+        let route = RouteTarget {
+            mac: Some(crate::core::model::MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02])),
+            address: Some(Ipv4Addr::new(172, 16, 0, 20)),
+            gateway: Ipv4Addr::new(172, 16, 0, 253),
+            primary_ip: Ipv4Addr::new(172, 16, 0, 10),
+            table: 101,
+            priority: 4101,
+            rc_local: true,
+        };
+        let before = RcLocal {
+            path: "/etc/rc.local".to_owned(),
+            content: Some("#!/bin/sh\n".to_owned()),
+            mode: 0o644,
+            obstacle: None,
+        };
+        let change = FileChange {
+            path: before.path.clone(),
+            before: before.content.clone(),
+            after: self.rc_local_block(&route)?,
+            mode_before: before.mode,
+            mode_after: 0o755,
+        };
+        let address = route.address;
+        self.facts_script()?;
+        self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
+        self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
+        Ok(())
+    }
+
+    fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
+        Ok(format!("{}{}", self.render("common.sh", &())?, self.render(name, context)?))
+    }
+
+    fn known(&self, name: &str, route: &RouteTarget) -> Result<(), TemplateError> {
+        if route.mac.is_some() && route.address.is_some() {
+            return Ok(());
+        }
+        Err(TemplateError {
+            path: self.paths.get(name).cloned().unwrap_or_default(),
+            line: None,
+            problem: "the interface's hardware address and private address are not known yet".to_owned(),
+            fix: "create and attach the interface first".to_owned(),
+        })
+    }
+}
+
+const fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
