@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod host_scripts;
+mod inventories;
 #[cfg(test)]
 mod lab_end;
 #[cfg(test)]

@@ -1,10 +1,96 @@
 //! What is wanted: an inventory text becomes [`Desired`], or a complete list of what is wrong with it.
 //!
-//! Must never touch files (the caller reads them) and never stop at the first mistake.
+//! Must never touch files or the environment (the caller reads them) and never stop at the first mistake.
 
+mod check;
+mod cloud;
 mod desired;
+mod glob;
+mod hosts;
+mod layer;
+mod mistake;
+mod name;
+mod node;
+mod pattern;
+mod read;
+mod select;
+mod ssh;
+#[cfg(test)]
+mod tests;
+mod url;
+mod value;
+mod words;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub use desired::{
     AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, JumpDesired, Persist,
     Provider, RouteDesired, SshDesired, VerifyDesired,
 };
+pub use mistake::{Mistake, Mistakes};
+pub use select::{SelectError, select};
+
+use layer::Layer;
+use mistake::{Collector, Pos};
+use read::Reader;
+
+/// The largest inventory that is read, in bytes.
+pub const MOST_BYTES: usize = 16 * 1024 * 1024;
+
+/// What is known from outside an inventory's text.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Context {
+    /// The inventory's folder: relative paths start there.
+    pub folder: PathBuf,
+    /// Environment variables by name. Those of [`Context::VARIABLES`] are looked at, and only if not empty.
+    pub environment: BTreeMap<String, String>,
+}
+
+impl Context {
+    /// The variables that count. `HOME` expands `~/` in paths; the others win over what the inventory says.
+    pub const VARIABLES: [&str; 5] =
+        [cloud::ECS_ENDPOINT, cloud::VPC_ENDPOINT, cloud::ECHO, cloud::REGION, "HOME"];
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
+    }
+}
+
+/// Reads an inventory in YAML 1.2 (and so in JSON). `file` is how mistakes name the text.
+///
+/// # Errors
+/// All mistakes that could be found, in the order of the text; only one if the text is not YAML at all.
+pub fn parse(file: &str, text: &str, context: &Context) -> Result<Desired, Mistakes> {
+    let mut collector = Collector::new(file, text);
+    let desired = read(text, context, &mut collector);
+    match (collector.finish(), desired) {
+        (None, Some(desired)) => Ok(desired),
+        (Some(mistakes), _) => Err(mistakes),
+        (None, None) => unreachable!("what cannot be read is recorded as a mistake"),
+    }
+}
+
+/// `None` or an incomplete value only after a mistake was recorded.
+fn read(text: &str, context: &Context, collector: &mut Collector<'_>) -> Option<Desired> {
+    if text.len() > MOST_BYTES {
+        let message = format!("the inventory has {} bytes", text.len());
+        collector.add(Pos::START, message, format!("expected at most {MOST_BYTES}"));
+        return None;
+    }
+    let root = node::tree(text, collector)?;
+    let mut reader = Reader { collector, context };
+    let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
+    let cloud = reader.cloud(top.get("cloud"), top.at);
+    let echo = reader.echo_override();
+    let defaults = top.get("defaults").map(|node| match reader.fields(node, "defaults", &layer::SECTIONS) {
+        Some(fields) => reader.layer(&fields),
+        None => Layer::unreadable(node),
+    });
+    let defaults = defaults.unwrap_or_default();
+    let groups = reader.groups(top.get("groups"));
+    let hosts = reader.hosts(top.get("hosts"), top.at, &defaults, &groups);
+    reader.check_fleet(&hosts, &groups, context.variable(cloud::ECHO).is_some());
+    let hosts = hosts.into_iter().filter_map(|host| host.complete(echo.as_ref())).collect();
+    Some(Desired { cloud: cloud?, hosts })
+}

@@ -1,0 +1,106 @@
+//! The `cloud` section and what the environment says about it.
+//!
+//! Must never read a secret: credentials are named here, not held.
+
+use super::mistake::Pos;
+use super::node::Node;
+use super::read::Reader;
+use super::words::shown;
+use super::{CloudDesired, CredentialSource, Provider, url};
+use crate::core::model::{ModelError, RegionId};
+
+/// Overrides `cloud.endpoints.ecs`.
+pub(super) const ECS_ENDPOINT: &str = "EGRESSCTL_ECS_ENDPOINT";
+/// Overrides `cloud.endpoints.vpc`.
+pub(super) const VPC_ENDPOINT: &str = "EGRESSCTL_VPC_ENDPOINT";
+/// Overrides `cloud.region`.
+pub(super) const REGION: &str = "ALIBABA_CLOUD_REGION_ID";
+/// Overrides `verify.echo` of all hosts: URLs, separated by commas or white space.
+pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
+
+impl Reader<'_, '_> {
+    /// The cloud's side; `None` if the region is missing or wrong.
+    pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
+        const KNOWN: [&str; 4] = ["provider", "region", "credentials", "endpoints"];
+        let overridden = self.variable(REGION, region_id);
+        let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
+        let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
+        let fields = node.and_then(|node| self.fields(node, "cloud", &KNOWN));
+        let mut provider = None;
+        let mut region = None;
+        let mut credentials = None;
+        let mut ecs = None;
+        let mut vpc = None;
+        if let Some(fields) = &fields {
+            provider = self.found(fields, "provider", |reader, node| {
+                reader.choice(node, "cloud.provider", &[("aliyun", Provider::Aliyun)])
+            });
+            region = self.found(fields, "region", |reader, node| {
+                reader.text(node, "cloud.region", "a region id", region_id)
+            });
+            credentials = self.found(fields, "credentials", |reader, node| {
+                let choices = [
+                    ("auto", CredentialSource::Auto),
+                    ("environment", CredentialSource::Environment),
+                    ("ecs-ram-role", CredentialSource::EcsRamRole),
+                ];
+                reader.choice(node, "cloud.credentials", &choices)
+            });
+            let endpoints = fields.get("endpoints");
+            if let Some(endpoints) =
+                endpoints.and_then(|node| self.fields(node, "cloud.endpoints", &["ecs", "vpc"]))
+            {
+                ecs = self
+                    .found(&endpoints, "ecs", |reader, node| reader.endpoint(node, "cloud.endpoints.ecs"));
+                vpc = self
+                    .found(&endpoints, "vpc", |reader, node| reader.endpoint(node, "cloud.endpoints.vpc"));
+            }
+        }
+        let absent = match (node, &fields) {
+            (None, _) => Some((document, "the inventory has no cloud")),
+            (_, Some(fields)) if fields.get("region").is_none() => Some((fields.at, "cloud has no region")),
+            _ => None,
+        };
+        if let Some((at, message)) = absent
+            && self.context.variable(REGION).is_none()
+        {
+            self.collector.add(at, message, "expected region: the hosts' region, such as cn-beijing");
+        }
+        Some(CloudDesired {
+            provider: provider.map_or(Provider::Aliyun, |found| found.value),
+            region: overridden.or(region.map(|found| found.value))?,
+            ecs_endpoint: ecs_override.or(ecs.map(|found| found.value)),
+            vpc_endpoint: vpc_override.or(vpc.map(|found| found.value)),
+            credentials: credentials.map(|found| found.value).unwrap_or_default(),
+        })
+    }
+
+    /// The echo services from the environment, which replace those of all hosts.
+    pub(super) fn echo_override(&mut self) -> Option<Vec<String>> {
+        self.variable(ECHO, |text| {
+            let urls = text.split(|c: char| c == ',' || c.is_whitespace()).filter(|url| !url.is_empty());
+            let urls = urls.map(url::echo).collect::<Result<Vec<_>, _>>()?;
+            if urls.is_empty() { Err("one URL or more, separated by commas".to_owned()) } else { Ok(urls) }
+        })
+    }
+
+    fn endpoint(&mut self, node: &Node, label: &str) -> Option<String> {
+        self.text(node, label, "an endpoint such as https://ecs.cn-beijing.aliyuncs.com", url::endpoint)
+    }
+
+    fn variable<T>(&mut self, name: &str, check: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = self.context.variable(name)?;
+        match check(text) {
+            Ok(value) => Some(value),
+            Err(expected) => {
+                let message = format!("the environment variable is {}", shown(text));
+                self.collector.add_variable(name, message, format!("expected {expected}"));
+                None
+            }
+        }
+    }
+}
+
+fn region_id(text: &str) -> Result<RegionId, String> {
+    text.parse().map_err(|error: ModelError| error.expected.to_owned())
+}

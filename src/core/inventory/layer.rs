@@ -1,0 +1,190 @@
+//! The settings that defaults, groups and hosts have in common, and how one lies over the other.
+//!
+//! Must never fill in a default: an absent setting stays absent, so that a lower layer shows through.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Persist;
+use super::name::NameTemplate;
+use super::node::{Node, Value};
+use super::read::{Fields, Found, Reader};
+use super::ssh::Jump;
+use super::words::{shown, suggest};
+use super::{url, value};
+use crate::core::model::{SecurityGroupId, VSwitchId};
+
+/// The keys under which settings are found.
+pub(super) const SECTIONS: [&str; 5] = ["ssh", "eni", "route", "verify", "allow"];
+
+/// What one place in the inventory says; lists replace lists.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Layer {
+    pub(super) user: Option<Found<String>>,
+    pub(super) port: Option<Found<u16>>,
+    pub(super) key: Option<Found<PathBuf>>,
+    pub(super) known_hosts: Option<Found<Vec<PathBuf>>>,
+    pub(super) jump: Option<Found<Jump>>,
+    pub(super) connect_timeout: Option<Found<Duration>>,
+    pub(super) eni_name: Option<Found<NameTemplate>>,
+    pub(super) vswitch: Option<Found<VSwitchId>>,
+    pub(super) security_groups: Option<Found<Vec<SecurityGroupId>>>,
+    pub(super) primary_ip: Option<Found<Ipv4Addr>>,
+    pub(super) table: Option<Found<u32>>,
+    pub(super) priority: Option<Found<u32>>,
+    pub(super) persist: Option<Found<Persist>>,
+    pub(super) echo: Option<Found<Vec<String>>>,
+    pub(super) inbound_port: Option<Found<u16>>,
+    pub(super) charge_type_change: Option<Found<bool>>,
+}
+
+impl Layer {
+    /// What stands for settings that are there but could not be read.
+    pub(super) fn unreadable(node: &Node) -> Self {
+        Self { echo: unreadable_echo(Some(node)), ..Self::default() }
+    }
+
+    /// This layer with `upper` over it: what `upper` says wins.
+    pub(super) fn under(self, upper: &Self) -> Self {
+        fn pick<T: Clone>(upper: &Option<T>, lower: Option<T>) -> Option<T> {
+            upper.clone().or(lower)
+        }
+        Self {
+            user: pick(&upper.user, self.user),
+            port: pick(&upper.port, self.port),
+            key: pick(&upper.key, self.key),
+            known_hosts: pick(&upper.known_hosts, self.known_hosts),
+            jump: pick(&upper.jump, self.jump),
+            connect_timeout: pick(&upper.connect_timeout, self.connect_timeout),
+            eni_name: pick(&upper.eni_name, self.eni_name),
+            vswitch: pick(&upper.vswitch, self.vswitch),
+            security_groups: pick(&upper.security_groups, self.security_groups),
+            primary_ip: pick(&upper.primary_ip, self.primary_ip),
+            table: pick(&upper.table, self.table),
+            priority: pick(&upper.priority, self.priority),
+            persist: pick(&upper.persist, self.persist),
+            echo: pick(&upper.echo, self.echo),
+            inbound_port: pick(&upper.inbound_port, self.inbound_port),
+            charge_type_change: pick(&upper.charge_type_change, self.charge_type_change),
+        }
+    }
+}
+
+impl Reader<'_, '_> {
+    /// The sections of `fields` as a layer.
+    pub(super) fn layer(&mut self, fields: &Fields<'_>) -> Layer {
+        let mut layer = Layer::default();
+        if let Some(ssh) =
+            self.section(fields, "ssh", &["user", "port", "key", "known_hosts", "jump", "connect_timeout"])
+        {
+            self.ssh(&ssh, &mut layer);
+        }
+        if let Some(eni) = self.section(fields, "eni", &["name", "vswitch", "security_groups", "primary_ip"])
+        {
+            self.eni(&eni, &mut layer);
+        }
+        if let Some(route) = self.section(fields, "route", &["table", "priority", "persist"]) {
+            self.route(&route, &mut layer);
+        }
+        if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port"]) {
+            layer.echo = self.found(&verify, "echo", Self::echo_urls).or(unreadable_echo(verify.get("echo")));
+            layer.inbound_port =
+                self.found(&verify, "inbound_port", |reader, node| reader.port(node, "verify.inbound_port"));
+        } else {
+            layer.echo = unreadable_echo(fields.get("verify"));
+        }
+        if let Some(allow) = self.section(fields, "allow", &["charge_type_change"]) {
+            layer.charge_type_change = self.found(&allow, "charge_type_change", |reader, node| {
+                reader.boolean(node, "allow.charge_type_change")
+            });
+        }
+        layer
+    }
+
+    fn section<'n>(&mut self, fields: &Fields<'n>, key: &str, known: &[&str]) -> Option<Fields<'n>> {
+        self.fields(fields.get(key)?, key, known)
+    }
+
+    fn eni(&mut self, eni: &Fields<'_>, layer: &mut Layer) {
+        layer.eni_name = self.found(eni, "name", |reader, node| {
+            reader.text(node, "eni.name", "a name such as egress-{{host}}", NameTemplate::parse)
+        });
+        layer.vswitch = self.found(eni, "vswitch", |reader, node| {
+            reader.text(node, "eni.vswitch", "a vSwitch id", |text| value::id(text, "vsw-"))
+        });
+        layer.security_groups = self.found(eni, "security_groups", |reader, node| {
+            let groups = reader.list(
+                node,
+                "eni.security_groups",
+                "a list of security group ids",
+                |reader, node, label| {
+                    reader.text(node, label, "a security group id", |text| value::id(text, "sg-"))
+                },
+            )?;
+            reader.refuse_repeats(&groups, "eni.security_groups");
+            Some(groups.into_iter().map(|group| group.value).collect())
+        });
+        layer.primary_ip = self.found(eni, "primary_ip", |reader, node| {
+            reader.text(node, "eni.primary_ip", "an IPv4 address", value::private_address)
+        });
+    }
+
+    fn route(&mut self, route: &Fields<'_>, layer: &mut Layer) {
+        layer.table = self.found(route, "table", |reader, node| {
+            const EXPECTED: &str =
+                "a table number from 1 to 4294967295 other than 253, 254 and 255, which are the kernel's own";
+            let table = reader.number(node, "route.table", 1..=u32::MAX, EXPECTED)?;
+            if (253..=255).contains(&table) {
+                reader.wrong(node, "route.table", EXPECTED);
+                return None;
+            }
+            Some(table)
+        });
+        layer.priority = self.found(route, "priority", |reader, node| {
+            let expected = "a rule priority from 1 to 32765, before the kernel's own rules";
+            reader.number(node, "route.priority", 1..=32765, expected)
+        });
+        layer.persist = self.found(route, "persist", |reader, node| {
+            reader.choice(node, "route.persist", &[("rc-local", Persist::RcLocal), ("none", Persist::None)])
+        });
+    }
+
+    fn echo_urls(&mut self, node: &Node) -> Option<Vec<String>> {
+        let expected = "a list of one URL or more such as [http://ip.example.com]";
+        let urls = self.list(node, "verify.echo", expected, |reader, node, label| {
+            reader.text(node, label, "a URL", url::echo)
+        })?;
+        if matches!(&node.value, Value::List(items) if items.is_empty()) {
+            self.collector.add(node.at, "verify.echo is an empty list", format!("expected {expected}"));
+        }
+        self.refuse_repeats(&urls, "verify.echo");
+        Some(urls.into_iter().map(|url| url.value).collect())
+    }
+
+    /// A TCP port.
+    pub(super) fn port(&mut self, node: &Node, label: &str) -> Option<u16> {
+        let port = self.number(node, label, 1..=65535, "a port from 1 to 65535")?;
+        u16::try_from(port).ok()
+    }
+
+    /// One of a few words.
+    pub(super) fn choice<T: Copy>(&mut self, node: &Node, label: &str, choices: &[(&str, T)]) -> Option<T> {
+        let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+        let Value::Text(text) = &node.value else {
+            self.wrong(node, label, &format!("one of: {}", words.join(", ")));
+            return None;
+        };
+        let choice = choices.iter().find(|(word, _)| word == text).map(|(_, value)| *value);
+        if choice.is_none() {
+            let message = format!("{label} is {}", shown(text));
+            self.collector.add(node.at, message, suggest(text, words));
+        }
+        choice
+    }
+}
+
+/// What is there but could not be read counts as given, so that one mistake does not look like two.
+fn unreadable_echo(node: Option<&Node>) -> Option<Found<Vec<String>>> {
+    node.map(|node| Found { at: node.at, value: Vec::new() })
+}

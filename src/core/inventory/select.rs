@@ -1,0 +1,158 @@
+//! `--limit`: which hosts of an inventory a command is about, in the pattern language of Ansible.
+//!
+//! Must never select a host by a misspelt pattern: every term has to match something, exclusions too.
+
+use std::collections::BTreeSet;
+
+use super::glob::{glob_matches, is_glob};
+use super::pattern::{Sign, Subscript, Term, terms};
+use super::words::nearest;
+use super::{Desired, HostDesired};
+
+/// Why a pattern selects nothing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SelectError {
+    /// A term that is not in the language.
+    #[error("--limit: {term:?} cannot be read; expected {expected}")]
+    Unreadable {
+        /// The term as written.
+        term: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A term of Ansible's language that is not supported.
+    #[error(
+        "--limit: {term:?} is not supported; expected hosts, groups, all, globs such as web*, or ranges such as web[1:3]"
+    )]
+    NotSupported {
+        /// The term as written.
+        term: String,
+    },
+    /// A term that no host and no group matches.
+    #[error("--limit: {term:?} matches no host and no group; {}", meant(.near))]
+    NoMatch {
+        /// The term as written.
+        term: String,
+        /// Names that may have been meant, the likeliest first.
+        near: Vec<String>,
+    },
+    /// Every term matches something, but together they leave no host.
+    #[error("--limit: {pattern:?} leaves no host; expected at least one")]
+    Nobody {
+        /// The whole pattern.
+        pattern: String,
+    },
+}
+
+fn meant(near: &[String]) -> String {
+    if near.is_empty() {
+        "expected a name of this inventory, all, or a glob".to_owned()
+    } else {
+        format!("did you mean {}?", near.join(", "))
+    }
+}
+
+/// The hosts that `pattern` selects, in the order of the inventory.
+///
+/// Terms are separated by `:` or `,`: a host, a group, `all` or a glob adds hosts, `&x` keeps only those of `x`, `!x`
+/// removes those of `x`; additions are made first, then intersections, then exclusions, wherever they stand. Without an
+/// addition all hosts are there to begin with. `x[0]`, `x[-1]`, `x[1:3]` and `x[1:]` take positions, from 0 and both ends
+/// included, of what `x` matches; where no host and no group is called `x`, `x[1:3]` stands for the hosts x1, x2 and x3.
+///
+/// # Errors
+/// The first term that cannot be read or matches nothing, or that no host is left.
+pub fn select<'a>(desired: &'a Desired, pattern: &str) -> Result<Vec<&'a HostDesired>, SelectError> {
+    let terms = terms(pattern)?;
+    let mut chosen = BTreeSet::new();
+    if !terms.iter().any(|term| term.sign == Sign::Union) {
+        chosen.extend(0..desired.hosts.len());
+    }
+    for sign in [Sign::Union, Sign::Intersection, Sign::Exclusion] {
+        for term in terms.iter().filter(|term| term.sign == sign) {
+            let matched = matches(&desired.hosts, term);
+            if matched.is_empty() {
+                return Err(no_match(&desired.hosts, term));
+            }
+            match sign {
+                Sign::Union => chosen.extend(matched),
+                Sign::Intersection => chosen.retain(|index| matched.contains(index)),
+                Sign::Exclusion => chosen.retain(|index| !matched.contains(index)),
+            }
+        }
+    }
+    if chosen.is_empty() {
+        return Err(SelectError::Nobody { pattern: pattern.to_owned() });
+    }
+    Ok(chosen.into_iter().filter_map(|index| desired.hosts.get(index)).collect())
+}
+
+/// Positions of the hosts that a term is about, ascending.
+fn matches(hosts: &[HostDesired], term: &Term<'_>) -> Vec<usize> {
+    let glob = is_glob(term.name);
+    let is_it = |name: &str| if glob { glob_matches(term.name, name) } else { name == term.name };
+    let named: Vec<usize> = hosts
+        .iter()
+        .enumerate()
+        .filter(|(_, host)| {
+            term.name == "all" || is_it(host.name.as_str()) || host.groups.iter().any(|group| is_it(group))
+        })
+        .map(|(index, _)| index)
+        .collect();
+    match term.subscript {
+        None => named,
+        Some(Subscript::Range { first, last: Some(last) }) if named.is_empty() && !glob => {
+            numbered(hosts, term.name, first, last)
+        }
+        Some(subscript) => positions(&named, subscript),
+    }
+}
+
+/// The part of `named` that a subscript takes.
+fn positions(named: &[usize], subscript: Subscript<'_>) -> Vec<usize> {
+    let (first, last) = match subscript {
+        Subscript::One(index) => {
+            let found = usize::try_from(index.unsigned_abs())
+                .ok()
+                .and_then(|size| if index < 0 { named.len().checked_sub(size) } else { Some(size) });
+            return found.and_then(|index| named.get(index)).into_iter().copied().collect();
+        }
+        Subscript::Range { first, last } => (first.parse(), last.map_or(Ok(usize::MAX), str::parse)),
+    };
+    match (first, last) {
+        (Ok(first), Ok(last)) => {
+            let many = usize::saturating_sub(last, first).saturating_add(1);
+            named.iter().copied().skip(first).take(many).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The hosts called `prefix` + a number of the range; a range that starts with zeros wants numbers of that width.
+fn numbered(hosts: &[HostDesired], prefix: &str, first: &str, last: &str) -> Vec<usize> {
+    let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) else { return Vec::new() };
+    let width = if first.starts_with('0') { first.len() } else { 0 };
+    let is_it = |name: &str| {
+        name.strip_prefix(prefix).is_some_and(|digits| {
+            digits
+                .parse::<u64>()
+                .is_ok_and(|number| (from..=to).contains(&number) && format!("{number:0width$}") == digits)
+        })
+    };
+    hosts.iter().enumerate().filter(|(_, host)| is_it(host.name.as_str())).map(|(index, _)| index).collect()
+}
+
+fn no_match(hosts: &[HostDesired], term: &Term<'_>) -> SelectError {
+    let groups: BTreeSet<&str> =
+        hosts.iter().flat_map(|host| host.groups.iter().map(String::as_str)).collect();
+    let names = groups.into_iter().chain(hosts.iter().map(|host| host.name.as_str()));
+    let mut near: Vec<String> = nearest(term.name, names).into_iter().take(3).map(str::to_owned).collect();
+    if near.first().is_some_and(|name| name == term.name) {
+        // The name is right and its subscript is not.
+        near.truncate(1);
+    }
+    SelectError::NoMatch { term: term.text.to_owned(), near }
+}
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! Tests of `--limit` against a small fleet.
+
+use super::*;
+use crate::core::inventory::{Context, parse};
+
+fn fleet() -> Desired {
+    let mut text = String::from(
+        "cloud: {region: r}\ndefaults: {verify: {echo: [http://e]}}\n\
+         groups: {web: , db: , old: , canary: }\nhosts:\n",
+    );
+    let hosts = [
+        ("web-1", "web, canary"),
+        ("web-2", "web"),
+        ("web-10", "web, old"),
+        ("db-01", "db"),
+        ("db-02", "db, old"),
+        ("api", ""),
+    ];
+    for (index, (name, groups)) in hosts.iter().enumerate() {
+        text += &format!("- {{name: {name}, instance: i-{index}, groups: [{groups}]}}\n");
+    }
+    parse("f", &text, &Context::default()).unwrap()
+}
+
+fn names(pattern: &str) -> String {
+    match select(&fleet(), pattern) {
+        Ok(hosts) => hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn terms_add_keep_and_remove_in_that_order() {
+    for (pattern, expected) in [
+        ("all", "web-1 web-2 web-10 db-01 db-02 api"),
+        ("*", "web-1 web-2 web-10 db-01 db-02 api"),
+        ("db:web-1", "web-1 db-01 db-02"),
+        ("api, web-2", "web-2 api"),
+        ("web:&old", "web-10"),
+        ("&old:web", "web-10"),
+        ("!old:web", "web-1 web-2"),
+        ("web:db:&old:!web-10", "db-02"),
+        ("!web", "db-01 db-02 api"),
+        ("&old", "web-10 db-02"),
+        ("web-?", "web-1 web-2"),
+        ("*b*:!*-1", "web-2 web-10 db-01 db-02"),
+        ("[wa]*", "web-1 web-2 web-10 api"),
+        ("can*", "web-1"),
+    ] {
+        assert_eq!(names(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn subscripts_count_positions_or_name_hosts() {
+    for (pattern, expected) in [
+        ("web[0]", "web-1"),
+        ("web[-1]", "web-10"),
+        ("web[1:2]", "web-2 web-10"),
+        ("web[1:]", "web-2 web-10"),
+        ("all[0:1]", "web-1 web-2"),
+        ("web-*[0:1]", "web-1 web-2"),
+        ("web-[1:3]", "web-1 web-2"),
+        ("web-[1:10]", "web-1 web-2 web-10"),
+        ("db-[01:02]", "db-01 db-02"),
+        ("all:!db-[01:99]", "web-1 web-2 web-10 api"),
+    ] {
+        assert_eq!(names(pattern), expected, "{pattern}");
+    }
+}
+
+#[test]
+fn a_term_that_matches_nothing_is_an_error_that_helps() {
+    for (pattern, expected) in [
+        ("wbe", "--limit: \"wbe\" matches no host and no group; did you mean web?"),
+        ("all:!bd-01", "--limit: \"!bd-01\" matches no host and no group; did you mean db-01, db-02?"),
+        (
+            "zzzzzz",
+            "--limit: \"zzzzzz\" matches no host and no group; expected a name of this inventory, all, or a glob",
+        ),
+        ("web[7]", "--limit: \"web[7]\" matches no host and no group; did you mean web?"),
+        ("db-[1:2]", "--limit: \"db-[1:2]\" matches no host and no group; did you mean db, db-01, db-02?"),
+        ("web:&db", "--limit: \"web:&db\" leaves no host; expected at least one"),
+        ("", "--limit: \"\" cannot be read; expected a host, a group, all or a glob on each side of : and ,"),
+        (
+            "web:",
+            "--limit: \"\" cannot be read; expected a host, a group, all or a glob on each side of : and ,",
+        ),
+        ("x[3:1]", "--limit: \"x[3:1]\" cannot be read; expected a range whose end is not before its start"),
+    ] {
+        assert_eq!(names(pattern), expected, "{pattern}");
+    }
+    for pattern in ["@failed", "web:@hosts.txt", "~web.*", "!@failed"] {
+        assert!(names(pattern).contains("is not supported"), "{pattern}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_pattern_panics(pattern in "\\PC{0,20}", terms in "[a-z0-9:,!&@~*?\\[\\]-]{0,20}") {
+        let fleet = fleet();
+        let _ = select(&fleet, &pattern);
+        if let Ok(hosts) = select(&fleet, &terms) {
+            proptest::prop_assert!(!hosts.is_empty());
+        }
+    }
+}
