@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod host;
+#[cfg(test)]
+mod staged;
 
 use std::fs;
 use std::time::{Duration, Instant};
