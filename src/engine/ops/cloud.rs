@@ -4,9 +4,11 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Answer, HostTask};
 use crate::core::model::{EniId, InstanceId};
-use crate::core::observed::EipHolder;
+use crate::core::observed::{EipHolder, EniStatus};
 use crate::core::plan::{Known, KnownEni, OWNER_TAG, Op};
 use crate::core::saga::Effect;
 use crate::ports::{CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
@@ -19,11 +21,14 @@ const EIP: Duration = Duration::from_secs(120);
 /// How long a state is awaited after an answer that got lost, before the call is taken as never received.
 const LOST: Duration = Duration::from_secs(20);
 
+/// Pause between two looks for an interface that should be gone.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How long it takes to see what is so already.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Writes, then waits for the goal. An unknown answer is settled by waiting for the goal; if it does not come, the write is
-/// sent once more, which every step here bears (token, or refused by the cloud because it is done already).
+/// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
+/// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
+/// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
 async fn settle<T, W, G>(
     write: impl Fn() -> W,
     goal: impl Fn(Duration) -> G,
@@ -33,26 +38,38 @@ where
     W: Future<Output = Result<(), CloudError>>,
     G: Future<Output = Result<T, CloudError>>,
 {
-    let mut last = None;
+    let mut lost: Option<CloudError> = None;
     for _ in 0..2 {
-        let patience = match write().await {
-            Ok(()) => patience,
-            Err(error) if error.kind == CloudErrorKind::Unknown => LOST,
-            // Refused, but perhaps because it is so already.
-            Err(error) => return goal(LOOK).await.map_err(|_| Answer::Refused(error.to_string())),
-        };
-        match goal(patience).await {
-            Ok(record) => return Ok(record),
-            Err(error) if matches!(error.kind, CloudErrorKind::Refused | CloudErrorKind::Account) => {
-                return Err(Answer::Refused(error.to_string()));
+        let refusal = match write().await {
+            Ok(()) => {
+                return goal(patience).await.map_err(|error| match error.kind {
+                    CloudErrorKind::Refused => Answer::Refused(error.to_string()),
+                    // That it cannot be seen any more does not take an accepted write back.
+                    _ => Answer::Unknown(error.to_string()),
+                });
             }
-            Err(error) => last = Some(error),
-        }
-        if patience != LOST {
-            break;
-        }
+            Err(error) if tells_nothing(&error) => {
+                if let Ok(record) = goal(LOST).await {
+                    return Ok(record);
+                }
+                lost = Some(error);
+                continue;
+            }
+            Err(error) => error,
+        };
+        // Refused, but perhaps because it is so already, or because the first copy is still at work.
+        let within = if lost.is_some() { patience } else { LOOK };
+        return goal(within).await.map_err(|_| match &lost {
+            None => Answer::Refused(refusal.to_string()),
+            Some(first) => Answer::Unknown(format!("{first}; sent again: {refusal}")),
+        });
     }
-    Err(Answer::Unknown(last.map_or_else(String::new, |error| error.to_string())))
+    Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
+}
+
+/// Whether the write may have had its effect.
+const fn tells_nothing(error: &CloudError) -> bool {
+    matches!(error.kind, CloudErrorKind::Unknown | CloudErrorKind::Late | CloudErrorKind::Protocol)
 }
 
 impl HostTask {
@@ -98,7 +115,7 @@ impl HostTask {
         };
         let id = match self.world.cloud.create_eni(&spec, &self.token("create ENI")).await {
             Ok(id) => id,
-            Err(error) if error.kind == CloudErrorKind::Unknown => match self.tagged_eni(instance).await {
+            Err(error) if tells_nothing(&error) => match self.tagged_eni(instance).await {
                 Ok(Some(id)) => id,
                 Ok(None) => {
                     return Answer::Unknown(format!("{error}; no interface with our tag is visible yet"));
@@ -113,7 +130,7 @@ impl HostTask {
         }
     }
 
-    /// The interface that carries our tag for this instance, attached or not.
+    /// The interface that carries our tag for this instance, attached or not, unless it is on its way out.
     async fn tagged_eni(&self, instance: &InstanceId) -> Result<Option<EniId>, CloudError> {
         let scope = ViewScope {
             instances: vec![instance.clone()],
@@ -124,6 +141,7 @@ impl HostTask {
         let ours = view
             .enis
             .into_values()
+            .filter(|eni| eni.status != EniStatus::Deleting)
             .find(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
         Ok(ours.map(|eni| eni.id))
     }
@@ -153,15 +171,18 @@ impl HostTask {
     ) -> Result<Option<String>, String> {
         let Some(KnownEni { id, .. }) = &known.eni else { return Ok(None) };
         let gone = |error: &CloudError| error.kind == CloudErrorKind::NotFound;
-        match self.world.cloud.detach_eni(id, instance).await {
-            Err(error) if gone(&error) => return Ok(None),
-            Err(error) if error.kind != CloudErrorKind::Unknown => return Err(error.to_string()),
-            Ok(()) | Err(_) => {}
-        }
-        match self.world.cloud.await_eni(id, &EniGoal::Available, ENI).await {
-            Err(error) if !gone(&error) => Err(error.to_string()),
-            Ok(_) | Err(_) => Ok(None),
-        }
+        let detached = settle(
+            || async {
+                let answer = self.world.cloud.detach_eni(id, instance).await;
+                answer.or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
+            },
+            |within| async move {
+                let seen = self.world.cloud.await_eni(id, &EniGoal::Available, within).await;
+                seen.map(drop).or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
+            },
+            ENI,
+        );
+        undone(detached.await)
     }
 
     pub(super) async fn delete_eni(
@@ -173,11 +194,23 @@ impl HostTask {
             Some(eni) => Some(eni.id.clone()),
             None => self.tagged_eni(instance).await.map_err(|error| error.to_string())?,
         };
-        match id {
-            Some(id) => {
-                self.world.cloud.delete_eni(&id).await.map(|()| None).map_err(|error| error.to_string())
+        let Some(id) = id else { return Ok(None) };
+        let mut deleted = self.world.cloud.delete_eni(&id).await;
+        // Deleting what is gone is success, so an answer that got lost is settled by asking again.
+        if deleted.as_ref().is_err_and(tells_nothing) {
+            deleted = self.world.cloud.delete_eni(&id).await;
+        }
+        deleted.map_err(|error| error.to_string())?;
+        let until = Instant::now() + LOST;
+        loop {
+            let still = self.tagged_eni(instance).await.map_err(|error| format!("deleted, but {error}"))?;
+            if still.as_ref() != Some(&id) {
+                return Ok(None);
             }
-            None => Ok(None),
+            if Instant::now() >= until {
+                return Err(format!("the deletion of {id} was accepted, and it is still there"));
+            }
+            tokio::time::sleep(PAUSE).await;
         }
     }
 
