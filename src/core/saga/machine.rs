@@ -195,10 +195,21 @@ impl Saga {
         &self.began
     }
 
+    /// Whether the plan has this step.
+    #[must_use]
+    pub fn plans(&self, step: StepKind) -> bool {
+        self.began.ops.iter().any(|op| op.kind() == step)
+    }
+
     /// The steps that are done and not taken back, oldest first.
     #[must_use]
     pub fn done(&self) -> &[(Op, Effect)] {
         &self.done
+    }
+
+    /// The steps whose undo failed.
+    pub fn stuck(&self) -> impl Iterator<Item = &Op> {
+        self.stuck.iter().map(|(op, _)| op)
     }
 
     /// The step that was begun and has no outcome.

@@ -26,56 +26,67 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How long it takes to see what is so already.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
-/// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
-/// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
-async fn settle<T, W, G>(
-    write: impl Fn() -> W,
-    goal: impl Fn(Duration) -> G,
-    patience: Duration,
-) -> Result<T, Answer>
-where
-    W: Future<Output = Result<(), CloudError>>,
-    G: Future<Output = Result<T, CloudError>>,
-{
-    let mut lost: Option<CloudError> = None;
-    for _ in 0..2 {
-        let refusal = match write().await {
-            Ok(()) => {
-                return goal(patience).await.map_err(|error| match error.kind {
-                    CloudErrorKind::Refused => Answer::Refused(error.to_string()),
-                    // That it cannot be seen any more does not take an accepted write back.
-                    _ => Answer::Unknown(error.to_string()),
-                });
-            }
-            Err(error) if tells_nothing(&error) => {
-                if let Ok(record) = goal(LOST).await {
-                    return Ok(record);
-                }
-                lost = Some(error);
-                continue;
-            }
-            Err(error) => error,
-        };
-        // Refused, but perhaps because it is so already, or because the first copy is still at work.
-        let within = if lost.is_some() { patience } else { LOOK };
-        return goal(within).await.map_err(|_| match &lost {
-            None => Answer::Refused(refusal.to_string()),
-            Some(first) => Answer::Unknown(format!("{first}; sent again: {refusal}")),
-        });
-    }
-    Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
-}
-
 /// Whether the write may have had its effect.
 const fn tells_nothing(error: &CloudError) -> bool {
     matches!(error.kind, CloudErrorKind::Unknown | CloudErrorKind::Late | CloudErrorKind::Protocol)
 }
 
 impl HostTask {
+    /// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
+    /// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
+    /// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
+    async fn settle<T, W, G>(
+        &self,
+        write: impl Fn() -> W,
+        goal: impl Fn(Duration) -> G,
+        patience: Duration,
+    ) -> Result<T, Answer>
+    where
+        W: Future<Output = Result<(), CloudError>>,
+        G: Future<Output = Result<T, CloudError>>,
+    {
+        let mut lost: Option<CloudError> = None;
+        for _ in 0..2 {
+            let refusal = match write().await {
+                Ok(()) => {
+                    return goal(patience).await.map_err(|error| match error.kind {
+                        CloudErrorKind::Refused => Answer::Refused(error.to_string()),
+                        // That it cannot be seen any more does not take an accepted write back.
+                        _ => Answer::Unknown(error.to_string()),
+                    });
+                }
+                Err(error) if tells_nothing(&error) => {
+                    if let Ok(record) = goal(LOST).await {
+                        return Ok(record);
+                    }
+                    lost = Some(error);
+                    continue;
+                }
+                Err(error) => {
+                    self.heed(&error);
+                    error
+                }
+            };
+            // Refused, but perhaps because it is so already, or because the first copy is still at work.
+            let within = if lost.is_some() { patience } else { LOOK };
+            return goal(within).await.map_err(|_| match &lost {
+                None => Answer::Refused(refusal.to_string()),
+                Some(first) => Answer::Unknown(format!("{first}; sent again: {refusal}")),
+            });
+        }
+        Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    /// What is wrong with the account is wrong for every host: no other one begins.
+    fn heed(&self, error: &CloudError) {
+        if error.kind == CloudErrorKind::Account {
+            self.world.stop.because(format!("the account is refused ({error})"));
+        }
+    }
+
     pub(super) async fn make_post_paid(&self, instance: &InstanceId) -> Answer {
         let token = self.token("charge type");
-        let done = settle(
+        let done = self.settle(
             || self.world.cloud.make_post_paid(instance, &token),
             |within| self.world.cloud.await_instance(instance, &InstanceGoal::PostPaid, within),
             CHARGE_TYPE,
@@ -84,12 +95,13 @@ impl HostTask {
     }
 
     pub(super) async fn convert(&self, instance: &InstanceId, address: Ipv4Addr) -> Answer {
-        let converted = settle(
-            || self.world.cloud.convert_public_ip(instance),
-            |within| self.world.cloud.await_instance(instance, &InstanceGoal::PublicIpConverted, within),
-            CONVERT,
-        )
-        .await;
+        let converted = self
+            .settle(
+                || self.world.cloud.convert_public_ip(instance),
+                |within| self.world.cloud.await_instance(instance, &InstanceGoal::PublicIpConverted, within),
+                CONVERT,
+            )
+            .await;
         match converted.map(|instance| instance.eip) {
             Ok(Some(eip)) if eip.address == address => {
                 Answer::Done(Effect::Converted { allocation: eip.id, address: eip.address })
@@ -122,7 +134,10 @@ impl HostTask {
                 }
                 Err(look) => return Answer::Unknown(format!("{error}; then: {look}")),
             },
-            Err(error) => return Answer::Refused(error.to_string()),
+            Err(error) => {
+                self.heed(&error);
+                return Answer::Refused(error.to_string());
+            }
         };
         match self.world.cloud.await_eni(&id, &EniGoal::Available, ENI).await {
             Ok(eni) => Answer::Done(Effect::EniCreated { eni: eni.id }),
@@ -150,7 +165,7 @@ impl HostTask {
         let Some(KnownEni { id, .. }) = &known.eni else {
             return Answer::Refused("there is no interface to attach".to_owned());
         };
-        let attached = settle(
+        let attached = self.settle(
             || self.world.cloud.attach_eni(id, instance),
             |within| {
                 let goal = EniGoal::InUse(instance.clone());
@@ -171,7 +186,7 @@ impl HostTask {
     ) -> Result<Option<String>, String> {
         let Some(KnownEni { id, .. }) = &known.eni else { return Ok(None) };
         let gone = |error: &CloudError| error.kind == CloudErrorKind::NotFound;
-        let detached = settle(
+        let detached = self.settle(
             || async {
                 let answer = self.world.cloud.detach_eni(id, instance).await;
                 answer.or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
@@ -249,7 +264,7 @@ impl HostTask {
     }
 
     /// Undo of the unassociation: the EIP goes back to where it was.
-    pub(super) async fn give_back(
+    pub(in crate::engine) async fn give_back(
         &self,
         known: &Known,
         from: &EipHolder,
@@ -267,7 +282,7 @@ impl HostTask {
     ) -> Result<(), Answer> {
         let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
         let token = self.token(step);
-        settle(
+        self.settle(
             || self.world.cloud.unassociate_eip(&eip.id, from, private_ip, &token),
             |within| self.world.cloud.await_eip(&eip.id, &EipGoal::Available, within),
             EIP,
@@ -285,7 +300,7 @@ impl HostTask {
     ) -> Result<(), Answer> {
         let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
         let token = self.token(step);
-        settle(
+        self.settle(
             || self.world.cloud.associate_eip(&eip.id, to, private_ip, &token),
             |within| {
                 let goal = EipGoal::BoundTo(to.clone());
