@@ -1,7 +1,9 @@
 //! The engine against a world in memory, by enumeration: every call, every way its answer can be wrong, every point at which
 //! the journal can fail; and the report must not say more than is true.
 
+mod host;
 mod rig;
+mod state;
 mod world;
 
 use egressctl::core::event::HostOutcome;
@@ -10,7 +12,8 @@ use egressctl::engine;
 use egressctl::ports::CloudErrorKind;
 
 use self::rig::Rig;
-use self::world::{Fault, State};
+use self::state::State;
+use self::world::Fault;
 
 const ACTIONS: [&str; 5] = ["convert", "create", "attach", "unassociate", "associate"];
 

@@ -18,7 +18,8 @@ use egressctl::ports::{
 };
 use egressctl::ssh::double::{ScriptedTransport, said};
 
-use super::world::{ADDRESS, FakeCloud, SNAT, State};
+use super::state::{ADDRESS, SNAT, State};
+use super::world::FakeCloud;
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
@@ -174,13 +175,24 @@ impl Rig {
 
     /// Takes this run back; nothing if there is nothing to take back.
     pub(super) async fn rollback(&self) -> Vec<HostReport> {
+        let discovered = look(&self.cloud);
+        self.rollback_as(&self.host, &discovered).await.1
+    }
+
+    /// The same with another idea of the host, and the new run's id.
+    pub(super) async fn rollback_as(
+        &self,
+        host: &HostDesired,
+        discovered: &Discovered,
+    ) -> (RunId, Vec<HostReport>) {
         let id = run_id();
         self.begin(&id, RunVerb::Rollback(self.run.clone())).await;
-        let cloud = self.cloud.of_run(id.clone());
-        let world = World { cloud: Arc::new(cloud.clone()), ..self.world.clone() };
+        let cloud = Arc::new(self.cloud.of_run(id.clone()));
+        let world = World { cloud, stop: Stop::default(), ..self.world.clone() };
         let backs: Vec<RollbackHost> = engine::rollback_hosts(&world, &self.run).await.unwrap();
-        let hosts: Vec<_> = backs.into_iter().map(|back| (&self.host, back)).collect();
-        engine::rollback(&world, &id, &hosts, &look(&cloud)).await
+        let hosts: Vec<_> = backs.into_iter().map(|back| (host, back)).collect();
+        let reports = engine::rollback(&world, &id, &hosts, discovered).await;
+        (id, reports)
     }
 }
 

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use egressctl::core::model::{AllocationId, EniId, InstanceId, RunId};
-use egressctl::core::observed::{
-    CloudView, Eip, EipHolder, EipStatus, Eni, EniStatus, Instance, InstanceEip,
-};
+use egressctl::core::observed::{CloudView, Eip, EipHolder, EipStatus, Eni, EniStatus, Instance};
 use egressctl::core::plan::StepKind;
 use egressctl::core::saga::Record;
 use egressctl::journal::MemoryJournal;
@@ -18,9 +16,7 @@ use egressctl::ports::{
 };
 use tokio::time::Instant;
 
-pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 11);
-pub(super) const SNAT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 250);
-pub(super) const ENI_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 20);
+use super::state::{ENI_ADDRESS, State};
 
 /// How a write goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,57 +33,6 @@ pub(super) enum Fault {
     Late,
     /// It happens, but nobody may look at it afterwards.
     BlindAfter,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct State {
-    pub view: CloudView,
-    /// The host's policy route is there.
-    pub route: bool,
-    /// The egress probes are answered.
-    pub echo: bool,
-}
-
-impl State {
-    pub(super) fn eip(&self) -> Option<&Eip> {
-        self.view.eips.values().next()
-    }
-
-    pub(super) fn ours(&self) -> Vec<&Eni> {
-        self.view.enis.values().filter(|eni| !eni.primary).collect()
-    }
-
-    /// Whether a connection from the internet reaches the host.
-    pub(super) fn reached(&self) -> bool {
-        let instance = self.view.instances.values().next().unwrap();
-        let by_eni = |id: &EniId| {
-            self.view.enis.get(id).is_some_and(|eni| eni.instance.as_ref() == Some(&instance.id))
-        };
-        instance.public_ip.is_some()
-            || match self.eip().and_then(|eip| eip.holder.as_ref()) {
-                Some(EipHolder::Instance(_)) => true,
-                Some(EipHolder::Eni(id)) => by_eni(id) && self.route,
-                _ => false,
-            }
-    }
-
-    /// The address the host's own packets leave from.
-    pub(super) fn egress(&self) -> Ipv4Addr {
-        let instance = self.view.instances.values().next().unwrap();
-        let own = matches!(self.eip().and_then(|eip| eip.holder.as_ref()), Some(EipHolder::Instance(_)));
-        if own || instance.public_ip.is_some() { ADDRESS } else { SNAT }
-    }
-
-    fn bind(&mut self, eip: &AllocationId, holder: Option<EipHolder>) {
-        let record = self.view.eips.get_mut(eip).unwrap();
-        record.status = if holder.is_some() { EipStatus::InUse } else { EipStatus::Available };
-        record.holder = holder.clone();
-        let (id, address) = (record.id.clone(), record.address);
-        for instance in self.view.instances.values_mut() {
-            let here = holder.as_ref() == Some(&EipHolder::Instance(instance.id.clone()));
-            instance.eip = here.then(|| InstanceEip { id: id.clone(), address });
-        }
-    }
 }
 
 type Act = Box<dyn FnOnce(&mut State) + Send>;
@@ -376,9 +321,10 @@ impl Cloud for FakeCloud {
         let (id, to) = (eip.clone(), to.clone());
         let may = |state: &State| free(state, eip);
         // A plan that found the EIP unbound hands it to the instance when it takes its association back.
+        let found_unbound = !self.writes().contains(&"convert");
         let announced = match to {
-            EipHolder::Eni(_) => (StepKind::Associate, StepKind::Associate),
-            _ => (StepKind::Unassociate, StepKind::Unassociate),
+            EipHolder::Instance(_) if !found_unbound => (StepKind::Unassociate, StepKind::Unassociate),
+            _ => (StepKind::Associate, StepKind::Associate),
         };
         self.write("associate", announced, may, move |state| state.bind(&id, Some(to))).await
     }
