@@ -6,6 +6,8 @@ mod rig;
 mod state;
 mod world;
 
+use std::time::Duration;
+
 use egressctl::core::event::HostOutcome;
 use egressctl::core::observed::EipHolder;
 use egressctl::engine;
@@ -109,6 +111,49 @@ async fn every_undo_may_go_wrong_in_every_way_once_or_always() {
                 state.reached() || unbound,
                 "{case}: the EIP is bound, and nobody reaches the host: {state:#?}"
             );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_things_may_go_wrong_at_once() {
+    let calls = [
+        ("convert", 1),
+        ("create", 1),
+        ("attach", 1),
+        ("unassociate", 1),
+        ("unassociate", 2),
+        ("associate", 1),
+        ("associate", 2),
+        ("detach", 1),
+        ("delete", 1),
+    ];
+    // The kinds of refusal differ in words only.
+    let faults = || FAULTS.into_iter().filter(|fault| !matches!(fault, Fault::Error(_) | Fault::Late));
+    let faults = || faults().chain([FAULTS[0]]);
+    for (n, (first, a)) in calls.into_iter().enumerate() {
+        for (second, b) in calls.into_iter().skip(n + 1) {
+            for one in faults() {
+                for other in faults() {
+                    let rig = Rig::fresh();
+                    rig.cloud.change(|state| state.echo = (a, b) == (1, 1));
+                    rig.cloud.fault(first, a, one);
+                    rig.cloud.fault(second, b, other);
+                    let case = format!("{first} {a} {one:?}, {second} {b} {other:?}");
+                    judge(&case, &rig, &rig.apply().await.outcome, is_back);
+                    rig.cloud.heal();
+                    rig.cloud.change(|state| state.echo = true);
+                    tokio::time::sleep(Duration::from_secs(30)).await;
+                    for result in rig.rollback().await {
+                        assert_eq!(
+                            result.outcome,
+                            HostOutcome::Changed,
+                            "rollback after {case}: {result:#?}"
+                        );
+                        assert!(is_back(&rig.cloud.state()), "rollback after {case}");
+                    }
+                }
+            }
         }
     }
 }

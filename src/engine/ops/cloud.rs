@@ -210,23 +210,27 @@ impl HostTask {
             None => self.tagged_eni(instance).await.map_err(|error| error.to_string())?,
         };
         let Some(id) = id else { return Ok(None) };
-        let mut deleted = self.world.cloud.delete_eni(&id).await;
-        // Deleting what is gone is success, so an answer that got lost is settled by asking again.
-        if deleted.as_ref().is_err_and(tells_nothing) {
-            deleted = self.world.cloud.delete_eni(&id).await;
-        }
-        deleted.map_err(|error| error.to_string())?;
-        let until = Instant::now() + LOST;
-        loop {
-            let still = self.tagged_eni(instance).await.map_err(|error| format!("deleted, but {error}"))?;
-            if still.as_ref() != Some(&id) {
-                return Ok(None);
-            }
+        let deleted =
+            self.settle(|| self.world.cloud.delete_eni(&id), |within| self.gone(instance, &id, within), LOST);
+        undone(deleted.await)
+    }
+
+    /// Waits until our interface is gone, or on its way out.
+    async fn gone(&self, instance: &InstanceId, id: &EniId, within: Duration) -> Result<(), CloudError> {
+        let until = Instant::now() + within;
+        while self.tagged_eni(instance).await?.as_ref() == Some(id) {
             if Instant::now() >= until {
-                return Err(format!("the deletion of {id} was accepted, and it is still there"));
+                return Err(CloudError {
+                    kind: CloudErrorKind::Late,
+                    action: "DeleteNetworkInterface".to_owned(),
+                    code: None,
+                    message: format!("{id} is still there"),
+                    request_id: None,
+                });
             }
             tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
     }
 
     pub(super) async fn unassociate(

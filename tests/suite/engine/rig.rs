@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use egressctl::core::event::Event;
 use egressctl::core::inventory::{Context, HostDesired, parse};
@@ -22,6 +22,7 @@ use super::state::{ADDRESS, SNAT, State};
 use super::world::FakeCloud;
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
+static TEMPLATES: OnceLock<Arc<Templates>> = OnceLock::new();
 
 fn run_id() -> RunId {
     format!("20261122T161500Z-{:04x}", RUNS.fetch_add(1, Ordering::SeqCst)).parse().unwrap()
@@ -146,7 +147,7 @@ impl Rig {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             clock: Arc::new(NoClock),
             events: Arc::clone(&events) as Arc<dyn EventSink>,
-            templates: Arc::new(Templates::builtin().unwrap()),
+            templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
         };
