@@ -45,12 +45,21 @@ pub async fn apply(
         }
     })
     .await;
-    world.events.emit(Event::StageFinished { stage: Stage::Apply });
     let lost = |plan: &HostPlan| {
         let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        report_of(plan, HostOutcome::Unknown(reason))
+        lost(world, Stage::Apply, report_of(plan, HostOutcome::Unknown(reason)))
     };
-    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
+    let results = results.into_iter().zip(&plan.hosts);
+    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
+    world.events.emit(Event::StageFinished { stage: Stage::Apply });
+    results
+}
+
+/// The report of a host whose task came to no end of its own: nobody else says that it is done.
+pub(super) fn lost(world: &World, stage: Stage, report: HostReport) -> HostReport {
+    let (host, outcome) = (report.name.clone(), report.outcome.clone());
+    world.events.emit(Event::HostDone { stage, host, outcome });
+    report
 }
 
 /// The reports of a plan that has nothing to do.

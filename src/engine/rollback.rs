@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::apply::{Driver, report_of};
+use super::apply::{Driver, lost, report_of};
 use super::ops::HostTask;
 use super::verify::probe_until;
 use super::{Discovered, EngineError, World, fleet};
@@ -114,11 +114,14 @@ pub async fn rollback(
         }
     })
     .await;
-    world.events.emit(Event::StageFinished { stage: Stage::Rollback });
     let lost = |host: &HostDesired| {
-        report_of(&empty_plan(host), HostOutcome::Unknown("its task failed unexpectedly".to_owned()))
+        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
+        lost(world, Stage::Rollback, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
     };
-    results.into_iter().zip(hosts).map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect()
+    let results = results.into_iter().zip(hosts);
+    let results = results.map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect();
+    world.events.emit(Event::StageFinished { stage: Stage::Rollback });
+    results
 }
 
 fn empty_plan(host: &HostDesired) -> HostPlan {

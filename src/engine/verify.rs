@@ -36,10 +36,14 @@ pub async fn verify(
         result
     })
     .await;
+    let lost = |plan: &HostPlan| {
+        let outcome = HostOutcome::Failed("its task failed unexpectedly".to_owned());
+        apply::lost(world, Stage::Verify, report_of(plan, outcome))
+    };
+    let results = results.into_iter().zip(&plan.hosts);
+    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
     world.events.emit(Event::StageFinished { stage: Stage::Verify });
-    let lost =
-        |plan: &HostPlan| report_of(plan, HostOutcome::Failed("its task failed unexpectedly".to_owned()));
-    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
+    results
 }
 
 async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {

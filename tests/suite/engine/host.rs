@@ -233,3 +233,22 @@ async fn the_probes_are_not_undone_in_public() {
     };
     assert!(!events.iter().any(noise));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_reported_and_the_stage_ends_after_it() {
+    let state = State { view: base().cloud, route: false, echo: true };
+    let rig = Rig::of(state, |_, script| {
+        assert!(!script.contains("egressctl-apply 1"), "on purpose");
+        None
+    });
+    let result = rig.apply().await;
+    assert!(matches!(&result.outcome, HostOutcome::Unknown(why) if why.contains("journal")), "{result:#?}");
+    let events = std::mem::take(&mut *rig.events.0.lock().unwrap());
+    assert!(
+        matches!(events.as_slice(), [.., Event::HostDone { .. }, Event::StageFinished { .. }]),
+        "{events:#?}"
+    );
+    let results = rig.rollback().await;
+    assert_eq!(results[0].outcome, HostOutcome::Changed, "{results:#?}");
+    assert!(is_back(&rig.cloud.state()));
+}
