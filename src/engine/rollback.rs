@@ -1,6 +1,6 @@
 //! Taking a run back: its sagas are replayed from the journal, turned round, and driven to their end under a new run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apply::{Driver, report_of};
@@ -12,7 +12,8 @@ use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
 use crate::core::plan::{HostPlan, Known, StepKind, Verdict};
 use crate::core::report::HostReport;
-use crate::core::saga::{Record, Saga};
+use crate::core::saga::{End, Record, Saga};
+use crate::ports::RunVerb;
 
 /// A host's part of a run that can be taken back.
 #[derive(Debug, Clone)]
@@ -36,14 +37,32 @@ impl RollbackHost {
     }
 }
 
-/// The hosts of a run with anything left to take back, in the order in which they began.
+/// The hosts of a run with anything left to take back, in the order in which they began. What an earlier rollback of it has
+/// taken back is not left: the host may have been migrated again since.
 ///
 /// # Errors
 /// If the run is not in the journal or its records make no sense.
 pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
-    if !world.journal.runs().await?.iter().any(|known| known.id == *run) {
+    let runs = world.journal.runs().await?;
+    if !runs.iter().any(|known| known.id == *run) {
         return Err(EngineError::Run(format!("there is no run {run} in the journal")));
     }
+    let mut back = BTreeSet::new();
+    for earlier in runs.iter().filter(|known| known.verb == RunVerb::Rollback(run.clone())) {
+        let ended = sagas(world, &earlier.id).await?.into_iter();
+        back.extend(
+            ended.filter(|(_, saga)| matches!(saga.end(), Some(End::Unwound(_)))).map(|(host, _)| host),
+        );
+    }
+    let sagas = sagas(world, run).await?.into_iter().filter(|(host, _)| !back.contains(host));
+    Ok(sagas
+        .map(|(host, saga)| RollbackHost { host, saga })
+        .filter(|host| !host.steps().is_empty())
+        .collect())
+}
+
+/// The sagas of a run in the order in which they began.
+async fn sagas(world: &World, run: &RunId) -> Result<Vec<(HostName, Saga)>, EngineError> {
     let mut order: Vec<HostName> = Vec::new();
     let mut records: BTreeMap<HostName, Vec<Record>> = BTreeMap::new();
     for (host, _, record) in world.journal.records(run).await? {
@@ -52,16 +71,13 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
         }
         records.entry(host).or_default().push(record);
     }
-    let mut hosts = Vec::new();
+    let mut sagas = Vec::new();
     for host in order {
         let saga = Saga::replay(records.get(&host).into_iter().flatten())
             .map_err(|error| EngineError::Run(format!("run {run}, host {host}: {error}")))?;
-        hosts.extend(
-            saga.map(|saga| RollbackHost { host: host.clone(), saga })
-                .filter(|host| !host.steps().is_empty()),
-        );
+        sagas.extend(saga.map(|saga| (host, saga)));
     }
-    Ok(hosts)
+    Ok(sagas)
 }
 
 /// Takes hosts of a run back, under the id of a new run, and proves it: inbound holds, and the host leaves from its own

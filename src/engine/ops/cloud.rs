@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Answer, HostTask};
 use crate::core::model::{EniId, InstanceId};
-use crate::core::observed::EipHolder;
+use crate::core::observed::{EipHolder, EniStatus};
 use crate::core::plan::{Known, KnownEni, OWNER_TAG, Op};
 use crate::core::saga::Effect;
 use crate::ports::{CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
@@ -124,6 +124,7 @@ impl HostTask {
         let ours = view
             .enis
             .into_values()
+            .filter(|eni| eni.status != EniStatus::Deleting)
             .find(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
         Ok(ours.map(|eni| eni.id))
     }
