@@ -11,7 +11,7 @@ use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
-use crate::core::plan::{Verdict, plan_text};
+use crate::core::plan::{Verdict, hosts, plan_text};
 use crate::core::report::Verb;
 use crate::engine;
 use crate::ports::{RunMeta, RunVerb};
@@ -52,7 +52,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
     if !args.yes {
-        confirm(&fleet, &format!("Change {} hosts as shown?", plan.count(Verdict::Change)))?;
+        confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
     let hosts = fleet.hosts();

@@ -14,6 +14,7 @@ use super::plan::look;
 use super::problem::Problem;
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
+use crate::core::plan::hosts as plural;
 use crate::core::report::Verb;
 use crate::engine::{self, RollbackHost};
 use crate::ports::RunVerb;
@@ -44,7 +45,7 @@ pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
-        confirm(&fleet, &format!("Take {} hosts back as shown?", hosts.len()))?;
+        confirm(&fleet, &format!("Take {} back as shown?", plural(hosts.len())))?;
     }
     let (discovered, _) = look(&fleet).await?;
     let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
@@ -78,6 +79,6 @@ pub(super) fn rollback_text(run: &RunId, hosts: &[(&HostDesired, RollbackHost)])
             let _ = writeln!(out, "    {}. undo {}{remark}", number + 1, step.label());
         }
     }
-    let _ = writeln!(out, "Rollback of {run}: {} hosts.", hosts.len());
+    let _ = writeln!(out, "Rollback of {run}: {}.", plural(hosts.len()));
     out
 }

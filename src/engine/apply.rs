@@ -97,6 +97,7 @@ pub(super) fn task(
         run: run.to_owned(),
         facts: facts.cloned(),
         key: discovered.keys.get(&host.name).cloned(),
+        primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         egress: plan.egress.clone(),
     }

@@ -100,6 +100,7 @@ pub async fn rollback(
                 run: run.to_string(),
                 facts: discovered.observed.facts.get(&host.name).and_then(|facts| facts.seen()).cloned(),
                 key: discovered.keys.get(&host.name).cloned(),
+                primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
                 address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
                 egress: Vec::new(),
             };

@@ -9,10 +9,10 @@ use std::os::fd::AsFd;
 use std::process::Command;
 use std::time::Duration;
 
-use egressctl::core::model::InstanceId;
+use egressctl::core::model::{InstanceId, gateway_of};
 use egressctl::lab::fabric::{Fabric, Port};
-use egressctl::lab::network::{Network, lease};
-use egressctl::lab::spec::{LabSpec, Sshd};
+use egressctl::lab::network::{Network, configure, lease};
+use egressctl::lab::spec::{Flavour, LabSpec, Sshd};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::support::lab::is_root;
@@ -56,7 +56,12 @@ impl World {
         let network = Network::build(LabSpec::new(7, Sshd::Builtin, 6, None).unwrap()).unwrap();
         for host in &network.spec().hosts {
             ip(host.name.as_str(), "link set lo up");
-            for line in lease("eth0", host.address, host.cidr, false).lines() {
+            let primary = if host.flavour == Flavour::Minimal {
+                lease("eth0", host.address, host.cidr, true)
+            } else {
+                configure("eth0", host.address, host.cidr.prefix_len(), gateway_of(host.cidr))
+            };
+            for line in primary.lines() {
                 ip(host.name.as_str(), line);
             }
         }
@@ -169,7 +174,8 @@ fn a_plugged_interface_appears_as_the_flavour_has_it() {
             world.unplug(host, &port);
             world.unplug(host, &port);
             assert!(!ip(host, "-o link").contains("eth1"));
-            assert_eq!(ip(host, "-4 route show default").trim(), "default via 172.16.3.253 dev eth0");
+            assert_eq!(ip(host, "-4 route show default").lines().count(), 1);
+            assert!(ip(host, "-4 route show default").contains("dev eth0"));
         }
         // The name is free again, and so is the address.
         world.plug("web-1", &eni(0x21, false)).unwrap();
@@ -318,5 +324,32 @@ fn a_bound_interface_serves_with_the_private_table_alone() {
             "{links}"
         );
         assert!(ip("web-1", "-4 rule").lines().count() == 3 && !links.contains("state UP"), "{links}");
+    });
+}
+
+#[test]
+fn a_hijacked_host_answers_the_bastion_only_if_its_new_port_is_lax() {
+    with_network("a_hijacked_host_answers_the_bastion_only_if_its_new_port_is_lax", |world| {
+        let api = Ipv4Addr::new(172, 16, 0, 15);
+        let ssh = listener("api-1", Ipv4Addr::UNSPECIFIED, 8080);
+        let echo = listener("internet", CLIENT, 8081);
+        for (last, source_check) in [(0x21, true), (0x22, false)] {
+            let port = eni(last, source_check);
+            world.plug("api-1", &port).unwrap();
+            // Its DHCP-like client sends everything through the new interface, answers of the primary address as well.
+            let within = if source_check { SILENCE } else { PATIENCE };
+            assert_eq!(connect("bastion", api, 8080, within).is_err(), source_check);
+            world.bind(Ipv4Addr::new(203, 0, 113, 99), port.address).unwrap();
+            let (.., seen) = flow("api-1", CLIENT, &echo);
+            assert_eq!(
+                seen,
+                Ipv4Addr::new(203, 0, 113, 99),
+                "and it leaves with the new interface's address"
+            );
+            world.unbind(Ipv4Addr::new(203, 0, 113, 99));
+            world.unplug("api-1", &port);
+            assert!(connect("bastion", api, 8080, PATIENCE).is_ok(), "the present default was only hidden");
+        }
+        drop(ssh);
     });
 }

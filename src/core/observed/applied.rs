@@ -69,6 +69,14 @@ pub fn parse_apply(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
     parse(stdout, "egressctl-apply 1")
 }
 
+/// Reads what the stage script has printed, with the same meanings.
+///
+/// # Errors
+/// What could not be read, and where.
+pub fn parse_stage(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
+    parse(stdout, "egressctl-stage 1")
+}
+
 /// Reads what the revert script has printed, with the same meanings.
 ///
 /// # Errors

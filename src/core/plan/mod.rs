@@ -18,7 +18,7 @@ pub use egress::expected_egress;
 pub use finding::{Finding, Severity};
 pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
 pub use route::RouteTarget;
-pub use show::{Detail, plan_json, plan_text};
+pub use show::{Detail, hosts, plan_json, plan_text};
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

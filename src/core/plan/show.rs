@@ -41,7 +41,7 @@ pub fn plan_text(plan: &Plan, detail: Detail) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, text)| format!("{count} {text}"))
         .collect();
-    let _ = writeln!(out, "Plan: {} hosts: {}.", plan.hosts.len(), counts.join(", "));
+    let _ = writeln!(out, "Plan: {}: {}.", hosts(plan.hosts.len()), counts.join(", "));
     let writes: Vec<String> =
         plan.writes().iter().map(|(action, count)| format!("{action} {count}")).collect();
     if writes.is_empty() {
@@ -99,6 +99,12 @@ fn host_text(out: &mut String, host: &HostPlan, detail: Detail) {
             let _ = writeln!(out, "      fix: {}", text(&finding.fix));
         }
     }
+}
+
+/// `1 host`, `2 hosts`.
+#[must_use]
+pub fn hosts(count: usize) -> String {
+    if count == 1 { "1 host".to_owned() } else { format!("{count} hosts") }
 }
 
 /// The diff with every long run of added or removed lines cut short.

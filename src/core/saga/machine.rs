@@ -214,8 +214,8 @@ fn learn(known: &mut Known, effect: &Effect) {
         Effect::Converted { allocation, address } => {
             known.eip = Some(KnownEip { id: allocation.clone(), address: *address });
         }
-        Effect::EniCreated { eni } => {
-            known.eni = Some(KnownEni { id: eni.clone(), mac: None, address: None });
+        Effect::EniCreated { eni, mac, address } => {
+            known.eni = Some(KnownEni { id: eni.clone(), mac: *mac, address: *address });
         }
         Effect::EniAttached { eni, mac, address } => {
             known.eni = Some(KnownEni { id: eni.clone(), mac: Some(*mac), address: Some(*address) });

@@ -62,6 +62,12 @@ pub enum Effect {
     EniCreated {
         /// Its id.
         eni: EniId,
+        /// Its hardware address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mac: Option<MacAddr>,
+        /// Its primary private address.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        address: Option<Ipv4Addr>,
     },
     /// The interface as attached.
     EniAttached {

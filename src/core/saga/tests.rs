@@ -29,7 +29,7 @@ fn effect(step: StepKind) -> Effect {
             allocation: "eip-1".parse().unwrap(),
             address: "203.0.113.9".parse().unwrap(),
         },
-        StepKind::CreateEni => Effect::EniCreated { eni: "eni-1".parse().unwrap() },
+        StepKind::CreateEni => Effect::EniCreated { eni: "eni-1".parse().unwrap(), mac: None, address: None },
         StepKind::AttachEni => Effect::EniAttached {
             eni: "eni-1".parse().unwrap(),
             mac: "00:16:3e:aa:bb:02".parse().unwrap(),

@@ -16,12 +16,15 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use quote::sh_quote;
-pub use scripts::{APPLY_WAIT_SECONDS, ApplyParams, PUBLIC_DESTINATION, ProbeParams, RevertParams};
+pub use scripts::{
+    APPLY_WAIT_SECONDS, ApplyParams, PUBLIC_DESTINATION, ProbeParams, RevertParams, StageParams,
+};
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 6] = [
+const BUILTIN: [(&str, &str); 7] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
+    ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
     ("probe.sh", include_str!("../../../templates/probe.sh.hbs")),

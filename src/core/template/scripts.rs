@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::{TemplateError, Templates};
+use crate::core::model::MacAddr;
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
@@ -29,6 +30,17 @@ pub struct ApplyParams<'a> {
     pub rc_local: Option<&'a FileChange>,
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
+}
+
+/// Values of the stage script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct StageParams {
+    /// Hardware address of the interface that will be plugged in.
+    pub mac: MacAddr,
+    /// Primary private address of the instance.
+    pub primary_ip: Ipv4Addr,
+    /// How long the watcher stays, in seconds.
+    pub seconds: u32,
 }
 
 /// Values of the revert script; the second and third are what the journal keeps.
@@ -115,6 +127,15 @@ impl Templates {
     /// A template that cannot be rendered.
     pub fn facts_script(&self) -> Result<String, TemplateError> {
         self.script("facts.sh", &FactsContext { public: PUBLIC_DESTINATION })
+    }
+
+    /// The script that leaves a watcher behind before the interface is plugged in: while it stays, the main table is the
+    /// primary's, whatever the host's DHCP client does.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn stage_script(&self, params: &StageParams) -> Result<String, TemplateError> {
+        self.script("stage.sh", params)
     }
 
     /// The script that makes the host's routes and its `rc.local` what they should be. Idempotent.
@@ -215,6 +236,9 @@ impl Templates {
         };
         let address = route.address;
         self.facts_script()?;
+        if let Some(mac) = route.mac {
+            self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
+        }
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;

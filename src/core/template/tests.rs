@@ -1,3 +1,5 @@
+//! What templates must be refused for, and quoting through real shells.
+
 use std::collections::BTreeMap;
 
 use super::*;

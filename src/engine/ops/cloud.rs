@@ -108,7 +108,11 @@ impl HostTask {
             Err(error) => return Answer::Refused(error.to_string()),
         };
         match self.world.cloud.await_eni(&id, &EniGoal::Available, ENI).await {
-            Ok(eni) => Answer::Done(Effect::EniCreated { eni: eni.id }),
+            Ok(eni) => Answer::Done(Effect::EniCreated {
+                eni: eni.id,
+                mac: Some(eni.mac),
+                address: Some(eni.primary_ip),
+            }),
             Err(error) => Answer::Unknown(format!("interface {id}: {error}")),
         }
     }
@@ -130,9 +134,13 @@ impl HostTask {
     }
 
     pub(super) async fn attach_eni(&self, instance: &InstanceId, known: &Known) -> Answer {
-        let Some(KnownEni { id, .. }) = &known.eni else {
+        let Some(KnownEni { id, mac: Some(mac), .. }) = &known.eni else {
             return Answer::Refused("there is no interface to attach".to_owned());
         };
+        // The host must be ready for what its own DHCP client may do before it is reached again.
+        if let Err(reason) = self.stage(*mac).await {
+            return Answer::Refused(reason);
+        }
         let attached = settle(
             || self.world.cloud.attach_eni(id, instance),
             |within| {

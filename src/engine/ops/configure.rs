@@ -1,14 +1,18 @@
 //! The step on the host: one connection, one script, typed answer.
 
 use super::{Answer, HostTask};
-use crate::core::observed::applied::{parse_apply, parse_revert};
+use crate::core::model::MacAddr;
+use crate::core::observed::applied::{parse_apply, parse_revert, parse_stage};
 use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
 use crate::core::plan::RouteTarget;
 use crate::core::plan::route::host_changes;
 use crate::core::saga::Effect;
-use crate::core::template::{APPLY_WAIT_SECONDS, ApplyParams, RevertParams};
+use crate::core::template::{APPLY_WAIT_SECONDS, ApplyParams, RevertParams, StageParams};
 use crate::engine::{MAX_OUTPUT, target};
 use crate::ports::{Exec, ExitStatus, SshErrorKind};
+
+/// How long the watcher stays: longer than attaching and the wait for the device may take together.
+const STAGE_SECONDS: u32 = 240;
 
 /// Why a script that changes the host gave no report.
 enum NoReport {
@@ -54,6 +58,20 @@ impl HostTask {
             };
             NoReport::Unknown(format!("{error} ({ended})"))
         })
+    }
+
+    /// Leaves a watcher on the host that keeps the main table the primary's while the interface is plugged in.
+    pub(super) async fn stage(&self, mac: MacAddr) -> Result<(), String> {
+        let params = StageParams { mac, primary_ip: self.primary_ip, seconds: STAGE_SECONDS };
+        let script = self.world.templates.stage_script(&params).map_err(|error| error.to_string())?;
+        match self.change(script, parse_stage).await {
+            Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Ok(()),
+            Ok(ApplyReport {
+                end: ApplyEnd::Reverted { code, detail } | ApplyEnd::NotReverted { code, detail },
+                ..
+            }) => Err(format!("{code}: {detail}")),
+            Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => Err(reason),
+        }
     }
 
     /// Brings the host to the target. The script looks at everything again and is idempotent, so an answer that got lost

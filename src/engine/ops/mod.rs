@@ -34,6 +34,8 @@ pub(super) struct HostTask {
     pub(super) facts: Option<Facts>,
     /// The key the host has shown on its management address.
     pub(super) key: Option<HostKey>,
+    /// Its primary private address.
+    pub(super) primary_ip: std::net::Ipv4Addr,
     /// The address it is managed by.
     pub(super) address: std::net::Ipv4Addr,
     /// The addresses its own traffic must leave from afterwards.

@@ -52,13 +52,13 @@ fn network(boot: &Boot) -> Vec<String> {
         }
         Flavour::Minimal => {
             let nics = boot.nics.iter().enumerate();
-            nics.map(|(number, nic)| lease(&nic.device, nic.address, nic.cidr, number > 0)).collect()
+            nics.map(|(number, nic)| lease(&nic.device, nic.address, nic.cidr, number == 0)).collect()
         }
     }
 }
 
 fn script(found: &Interface) -> String {
-    configure(&found.device, found.address, found.prefix, found.gateway, false)
+    configure(&found.device, found.address, found.prefix, found.gateway)
 }
 
 /// The texts of a folder's files in the order of their names.

@@ -26,6 +26,20 @@ const BORROWED: [&str; 11] = [
     "crypto-policies",
 ];
 
+const RHEL_RC_LOCAL: &str = "#!/bin/bash\n# Commands to run at the end of the boot.\n\
+    # Make this file executable, or it is not run.\n\ntouch /var/lock/subsys/local\n";
+const DEBIAN_RC_LOCAL: &str =
+    "#!/bin/sh -e\n#\n# Runs at the end of the boot; must end with status 0.\n\nexit 0\n";
+
+/// The boot script as this flavour ships it, if it does.
+pub(crate) const fn shipped_rc_local(flavour: Flavour) -> Option<&'static str> {
+    match flavour {
+        Flavour::Rhel => Some(RHEL_RC_LOCAL),
+        Flavour::Debian => Some(DEBIAN_RC_LOCAL),
+        Flavour::Minimal => None,
+    }
+}
+
 /// The keys a host is given.
 #[derive(Debug)]
 pub struct Keys {
@@ -99,12 +113,6 @@ fn common(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
     ]
 }
 
-/// The boot script the host is shipped with, if it is.
-#[must_use]
-pub fn shipped_rc_local(host: &HostSpec) -> Option<String> {
-    flavoured(host).into_iter().find(|(name, ..)| name.ends_with("rc.local")).map(|(.., text)| text)
-}
-
 fn flavoured(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
     let (address, prefix) = (host.address, host.cidr.prefix_len());
     let gateway = gateway_of(host.cidr).map(|gateway| gateway.to_string()).unwrap_or_default();
@@ -127,13 +135,7 @@ fn flavoured(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
                     host.mac
                 ),
             ),
-            (
-                "rc.d/rc.local",
-                0o644,
-                "#!/bin/bash\n# Commands to run at the end of the boot.\n\
-                 # Make this file executable, or it is not run.\n\ntouch /var/lock/subsys/local\n"
-                    .into(),
-            ),
+            ("rc.d/rc.local", 0o644, RHEL_RC_LOCAL.into()),
         ],
         Flavour::Debian => vec![
             (
@@ -152,11 +154,7 @@ fn flavoured(host: &HostSpec) -> Vec<(&'static str, u32, String)> {
                 ),
             ),
             ("network/interfaces.d/README", 0o644, "# One file for each further interface.\n".into()),
-            (
-                "rc.local",
-                0o755,
-                "#!/bin/sh -e\n#\n# Runs at the end of the boot; must end with status 0.\n\nexit 0\n".into(),
-            ),
+            ("rc.local", 0o755, DEBIAN_RC_LOCAL.into()),
         ],
         Flavour::Minimal => vec![(
             "os-release",

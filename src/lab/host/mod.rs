@@ -19,7 +19,8 @@ use super::paths;
 use super::spec::{Flavour, HostSpec, Sshd};
 
 pub(super) use boot::PATH as BOOT_PATH;
-pub use files::{Keys, prepare, shipped_rc_local};
+pub(super) use files::shipped_rc_local;
+pub use files::{Keys, prepare};
 pub(super) use image::lay_out as lay_out_minimal_image;
 pub(super) use ssh::sshd_config;
 pub use ssh::{keypair, serve_builtin};
@@ -82,8 +83,7 @@ pub fn init(name: &str) -> Result<(), String> {
 }
 
 /// Where the boot scripts of this flavour are looked for.
-#[must_use]
-pub fn rc_local(flavour: Flavour) -> &'static Path {
+pub(super) fn rc_local(flavour: Flavour) -> &'static Path {
     Path::new(match flavour {
         Flavour::Rhel => "/etc/rc.d/rc.local",
         Flavour::Debian | Flavour::Minimal => "/etc/rc.local",

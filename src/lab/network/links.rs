@@ -92,28 +92,29 @@ pub(super) fn unplug(port: &Port) -> Result<String, String> {
     Ok(format!("neigh del {} dev {bridge}\nlink del {}\n", port.address, device_of(port.mac)))
 }
 
-/// What a guest does to an interface it configures: up, address, and a default route if there is a gateway. With `front`
-/// the route goes before the present default, which so loses the traffic.
+/// What a guest does to an interface it configures: up, address, and a default route if there is a gateway.
 #[must_use]
-pub fn configure(
-    device: &str,
-    address: Ipv4Addr,
-    prefix: u8,
-    gateway: Option<Ipv4Addr>,
-    front: bool,
-) -> String {
+pub fn configure(device: &str, address: Ipv4Addr, prefix: u8, gateway: Option<Ipv4Addr>) -> String {
     let mut text = format!("link set {device} up\naddress add {address}/{prefix} dev {device}\n");
     if let Some(gateway) = gateway {
-        let verb = if front { "prepend" } else { "add" };
-        let _ = writeln!(text, "route {verb} default via {gateway} dev {device}");
+        let _ = writeln!(text, "route add default via {gateway} dev {device}");
     }
     text
 }
 
-/// A DHCP client's view of a port: the lease, default route included.
+/// What a DHCP client makes of a port. The primary interface's default route has a metric; that of a further one has none,
+/// so it wins. With equal metrics the kernel would prefer the gateway whose hardware address it knows already.
 #[must_use]
-pub fn lease(device: &str, address: Ipv4Addr, cidr: Ipv4Net, front: bool) -> String {
-    configure(device, address, cidr.prefix_len(), gateway_of(cidr), front)
+pub fn lease(device: &str, address: Ipv4Addr, cidr: Ipv4Net, primary: bool) -> String {
+    let mut text = configure(device, address, cidr.prefix_len(), None);
+    if let Some(gateway) = gateway_of(cidr) {
+        let _ = if primary {
+            writeln!(text, "route add default via {gateway} dev {device} metric 100")
+        } else {
+            writeln!(text, "route prepend default via {gateway} dev {device}")
+        };
+    }
+    text
 }
 
 #[cfg(test)]
@@ -140,11 +141,11 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_in_front_hijacks_the_default_route() {
+    fn the_lease_of_a_further_interface_hijacks_the_default_route() {
         let cidr: Ipv4Net = "172.16.0.0/22".parse().unwrap();
-        let text = lease("eth1", Ipv4Addr::new(172, 16, 1, 20), cidr, true);
+        let text = lease("eth1", Ipv4Addr::new(172, 16, 1, 20), cidr, false);
         assert!(text.contains("address add 172.16.1.20/22 dev eth1"));
-        assert!(text.contains("route prepend default via 172.16.3.253 dev eth1"));
-        assert!(lease("eth0", Ipv4Addr::new(172, 16, 0, 10), cidr, false).contains("route add default"));
+        assert!(text.ends_with("route prepend default via 172.16.3.253 dev eth1\n"));
+        assert!(lease("eth0", Ipv4Addr::new(172, 16, 0, 10), cidr, true).ends_with("metric 100\n"));
     }
 }

@@ -17,7 +17,7 @@ use super::fabric::{Fabric, Port};
 use super::paths::{BASTION, INTERNET};
 use super::spec::{BASTION_ADDRESS, BASTION_EIP, Case, Flavour, HostSpec, LabSpec, done_eni};
 use super::tool;
-use crate::core::model::{InstanceId, MacAddr};
+use crate::core::model::{InstanceId, MacAddr, gateway_of};
 
 pub use links::{configure, lease};
 
@@ -90,7 +90,8 @@ impl Network {
         tool::nft(&rules)?;
         tool::ip_batch(Some(INTERNET), &links::internet())?;
         let bastion = links::bastion(network.spec.seed);
-        let bastion = lease("eth0", bastion.address, bastion.cidr, false);
+        let gateway = gateway_of(bastion.cidr);
+        let bastion = configure("eth0", bastion.address, bastion.cidr.prefix_len(), gateway);
         tool::ip_batch(Some(BASTION), &format!("link set lo up\n{bastion}"))?;
         drop(state);
         Ok(network)
@@ -163,7 +164,7 @@ impl Network {
         tool::nft(&port_rules("add", port))?;
         tool::ip_batch(None, &links::plug(name, &device, port)?)?;
         if host.flavour == Flavour::Minimal {
-            tool::ip_batch(Some(name), &lease(&device, port.address, port.cidr, true))?;
+            tool::ip_batch(Some(name), &lease(&device, port.address, port.cidr, false))?;
         }
         state.ports.push(Plugged { guest: name.to_owned(), device, port: port.clone() });
         Ok(())

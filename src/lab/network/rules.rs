@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
+use crate::core::model::gateway_of;
 use crate::lab::spec::{SNAT_ADDRESS, SUBNETS};
 
 /// Table of the address translation between the VPC and the internet.
@@ -14,11 +15,16 @@ pub(super) const GUARD: &str = "bridge port_guard";
 
 /// Both tables, empty of ports and bindings.
 ///
+/// A guest may ask for its gateway under a wrong address, as Linux does when a packet leaves by another interface than
+/// its source's: the cloud answers such questions, and drops the packet itself.
+///
 /// In the edge, `pairs` holds what is bound now, and every flow that was translated by a binding that is no more is
 /// dropped: that is how established flows die with their binding although the kernel still remembers them.
 pub(super) fn base() -> String {
     let subnets: Vec<_> = SUBNETS.iter().filter(|subnet| subnet.snat).map(|subnet| subnet.cidr).collect();
     let subnets = subnets.join(", ");
+    let gateways = SUBNETS.iter().filter_map(|subnet| gateway_of(subnet.cidr.parse().ok()?));
+    let gateways = gateways.map(|gateway| gateway.to_string()).collect::<Vec<_>>().join(", ");
     format!(
         r#"table {GUARD} {{
   set owned {{ type ifname . ipv4_addr
@@ -28,7 +34,7 @@ pub(super) fn base() -> String {
   chain arrivals {{
     type filter hook prerouting priority -300; policy accept;
     arp operation reply iifname . arp saddr ip != @owned drop
-    iifname @checked arp saddr ip != 0.0.0.0 iifname . arp saddr ip != @owned drop
+    iifname @checked arp saddr ip != 0.0.0.0 arp daddr ip != {{ {gateways} }} iifname . arp saddr ip != @owned drop
     iifname @checked ether type ip iifname . ip saddr != @owned drop
   }}
 }}

@@ -112,6 +112,7 @@ fn inventory(spec: &LabSpec) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::inventory::{Context, parse};
     use crate::lab::spec::Sshd;
 
     #[test]
@@ -120,6 +121,20 @@ mod tests {
         assert_eq!(text.matches("charge_type_change: true").count(), 1);
         let (before, _) = text.split_once("charge_type_change").unwrap();
         assert!(before.contains("name: prepaid-1") && !before.contains("name: dark-1"), "{text}");
+    }
+
+    #[test]
+    fn the_inventory_is_one() {
+        let lab = LabSpec::new(7, Sshd::Builtin, 6, None).unwrap();
+        let desired = parse("inventory.yaml", &inventory(&lab), &Context::default()).unwrap();
+        assert_eq!(desired.hosts.len(), 6);
+        let host = &desired.hosts[3];
+        assert!(host.allow.charge_type_change);
+        assert_eq!(host.instance, lab.hosts[3].instance);
+        assert_eq!(host.ssh.key.as_deref(), Some(paths::key().as_path()));
+        assert_eq!(host.ssh.known_hosts, [paths::known_hosts()]);
+        assert_eq!(host.verify.echo, echo_urls());
+        assert_eq!(desired.cloud.vpc_endpoint.as_deref(), Some("http://100.100.0.10:8081"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::core::plan::rc_local::with_block;
 use crate::core::template::Templates;
 use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
-use crate::lab::host::{self, shipped_rc_local};
+use crate::lab::host::{rc_local, shipped_rc_local};
 use crate::lab::network::Network;
 use crate::lab::paths::INTERNET;
 use crate::lab::services::echo::{self, EchoKind};
@@ -24,6 +24,11 @@ use crate::lab::services::metadata::{self, Mode};
 use crate::lab::spec::{
     API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, HostSpec, METADATA_ADDRESS, done_eni,
 };
+
+/// Routing table of hosts whose inventory names none.
+const DEFAULT_TABLE: u32 = 101;
+/// Rule priority of hosts whose inventory names none.
+const DEFAULT_PRIORITY: u32 = 4101;
 
 /// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
 /// supervisor.
@@ -50,31 +55,30 @@ pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     Ok(())
 }
 
-/// The boot script of a host that is done from the beginning: the one it was shipped with, with our block; `None` for all
-/// others.
+/// The boot script of a host that is done from the beginning, as an apply would have left it; `None` for all others.
 pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String> {
-    if host.case != Case::Done {
-        return Ok(None);
-    }
+    let gateway = gateway_of(host.cidr);
+    let Some(gateway) = gateway.filter(|_| host.case == Case::Done) else { return Ok(None) };
     let eni = done_eni(host);
     let target = RouteTarget {
         mac: Some(eni.mac),
         address: Some(eni.address),
-        gateway: gateway_of(host.cidr).ok_or("the subnet is too small")?,
+        gateway,
         primary_ip: host.address,
-        table: 101,
-        priority: 4101,
+        table: DEFAULT_TABLE,
+        priority: DEFAULT_PRIORITY,
         rc_local: true,
+    };
+    let shipped = shipped_rc_local(host.flavour);
+    let file = RcLocal {
+        path: rc_local(host.flavour).display().to_string(),
+        content: shipped.map(str::to_owned),
+        mode: if shipped.is_some() { 0o755 } else { 0 },
+        obstacle: None,
     };
     let templates = Templates::builtin().map_err(|error| error.to_string())?;
     let block = templates.rc_local_block(&target).map_err(|error| error.to_string())?;
-    let shipped = RcLocal {
-        path: host::rc_local(host.flavour).display().to_string(),
-        content: shipped_rc_local(host),
-        mode: 0o755,
-        obstacle: None,
-    };
-    with_block(&shipped, &block).map(Some).map_err(|obstacle| obstacle.what)
+    with_block(&file, &block).map(Some).map_err(|error| error.to_string())
 }
 
 /// A socket in the edge router's network, which is the supervisor's own.
@@ -113,7 +117,8 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::spec::{LabSpec, Sshd};
+    use crate::core::plan::rc_local::BEGIN;
+    use crate::lab::spec::{Flavour, LabSpec, Sshd};
 
     #[test]
     fn only_a_done_host_begins_with_a_policy_route() {
@@ -121,6 +126,17 @@ mod tests {
         let texts: Vec<_> = lab.hosts.iter().map(|host| initial_rc_local(host).unwrap()).collect();
         assert!(texts[1..].iter().all(Option::is_none));
         let text = texts[0].as_deref().unwrap();
-        assert!(text.contains("address='172.16.1.0'") && text.contains("gateway='172.16.3.253'"), "{text}");
+        for value in ["172.16.1.0", "172.16.3.253", "00:16:3f:00:07:0a", "touch /var/lock/subsys/local"] {
+            assert!(text.contains(value), "{value} in {text}");
+        }
+    }
+
+    #[test]
+    fn every_flavour_can_be_done() {
+        for flavour in [Flavour::Rhel, Flavour::Debian, Flavour::Minimal] {
+            let lab = LabSpec::new(7, Sshd::Builtin, 1, Some(flavour)).unwrap();
+            let text = initial_rc_local(&lab.hosts[0]).unwrap().unwrap();
+            assert!(text.starts_with("#!/bin/") && text.contains(BEGIN), "{text}");
+        }
     }
 }

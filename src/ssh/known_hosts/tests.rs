@@ -1,3 +1,5 @@
+//! The table of `known_hosts` cases.
+
 use super::*;
 use Expected::{Authority, Changed, Known, Revoked, Unknown};
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Connections that end in every way they can.
+
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

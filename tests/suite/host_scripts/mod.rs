@@ -17,6 +17,15 @@ use host::{Host, SHELLS, target, templates};
 
 const DEBIAN: &str = "#!/bin/sh -e\n#\n# rc.local\n\nexit 0\n";
 
+/// Runs a case under every shell, side by side.
+fn on_every_shell(case: impl Fn(&'static [&'static str]) + Sync) {
+    std::thread::scope(|scope| {
+        for shell in SHELLS {
+            scope.spawn(|| case(shell));
+        }
+    });
+}
+
 fn debian(shell: &'static [&'static str]) -> Host {
     let host = Host::new(shell);
     host.write("rc.local", DEBIAN, 0o755);
@@ -25,7 +34,7 @@ fn debian(shell: &'static [&'static str]) -> Host {
 
 #[test]
 fn apply_is_complete_idempotent_and_reversible() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         let (network, facts) = (host.network(), host.facts());
         let changes = host.changes();
@@ -52,7 +61,7 @@ fn apply_is_complete_idempotent_and_reversible() {
         assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN), "{shell:?}");
         let again = host.revert(&facts.rc_local, Some(&file.after));
         assert_eq!((again.end, again.changed), (ApplyEnd::Ok, vec![]));
-    }
+    });
 }
 
 #[test]
@@ -65,7 +74,7 @@ fn the_persisted_block_brings_everything_back() {
         "#!/bin/sh\nset -eu\nexec >/dev/null\ncase x in\nx)\n:\n;;\nesac\nexit 0\n",
         "#!/bin/sh\nip -4 route add default via 172.16.0.253 dev eth1 table 101 || :\nip -4 rule add from 172.16.0.20 lookup 101\nip -4 rule add from 172.16.0.20 lookup 101\nexit 0\n",
     ];
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = Host::new(shell);
         for shape in shapes {
             host.write("rc.local", shape, 0o755);
@@ -77,7 +86,7 @@ fn the_persisted_block_brings_everything_back() {
             assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
             assert_eq!(host.read("rc.local"), shape);
         }
-    }
+    });
 }
 
 #[test]
@@ -87,7 +96,7 @@ fn a_dhcp_hijack_and_documented_duplicates_are_cleaned() {
         "ip route append default via 172.16.0.253 dev eth1 proto dhcp src 172.16.0.20 metric 100",
         "ip route del default; ip route add default via 172.16.0.253 dev eth0 metric 100; ip route add default via 172.16.0.253 dev eth1",
     ];
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         for hijack in hijacks {
             let host = debian(shell);
             host.ok(&format!(
@@ -108,7 +117,7 @@ fn a_dhcp_hijack_and_documented_duplicates_are_cleaned() {
             host.ok(&format!("ip addr add 172.16.0.20/24 brd + dev eth1; {hijack}; /etc/rc.local"));
             assert!(host.changes().is_empty(), "{shell:?} {hijack} {:?}", host.changes());
         }
-    }
+    });
 }
 
 #[test]
@@ -129,7 +138,7 @@ fn what_fails_is_taken_back_at_once() {
         ("priority-taken", "ip rule add from 10.0.0.1 lookup 7 pref 4101", "", |_| ()),
         ("rc-local-changed", "", "echo edited >>/etc/rc.local", |_| ()),
     ];
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         for (code, before, after, change) in cases {
             let host = debian(shell);
             let file = host.changes().rc_local.unwrap();
@@ -155,12 +164,12 @@ fn what_fails_is_taken_back_at_once() {
                 "no left-over file"
             );
         }
-    }
+    });
 }
 
 #[test]
 fn the_link_of_rhel_stays_a_link() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = Host::new(shell);
         let text = "#!/bin/bash\n# for compatibility\n\ntouch /etc/was-run\n";
         host.write("rc.d/rc.local", text, 0o644);
@@ -177,12 +186,12 @@ fn the_link_of_rhel_stays_a_link() {
         assert!(host.etc.path().join("was-run").exists());
         assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
         assert_eq!(host.facts().rc_local, facts.rc_local);
-    }
+    });
 }
 
 #[test]
 fn a_file_that_did_not_exist_is_created_and_removed() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         for (folder, path) in [(None, "/etc/rc.local"), (Some("rc.d"), "/etc/rc.d/rc.local")] {
             let host = Host::new(shell);
             if let Some(folder) = folder {
@@ -196,12 +205,12 @@ fn a_file_that_did_not_exist_is_created_and_removed() {
             assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
             assert_eq!(host.facts(), facts);
         }
-    }
+    });
 }
 
 #[test]
 fn revert_keeps_what_others_have_written_since() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         let before = host.facts().rc_local;
         let file = host.changes().rc_local.unwrap();
@@ -219,12 +228,12 @@ fn revert_keeps_what_others_have_written_since() {
             "half a block is not guessed at: {report:?}"
         );
         assert!(host.read("rc.local").contains(BEGIN));
-    }
+    });
 }
 
 #[test]
 fn revert_works_when_the_interface_is_gone() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         let before = host.facts().rc_local;
         let file = host.changes().rc_local.unwrap();
@@ -234,7 +243,7 @@ fn revert_works_when_the_interface_is_gone() {
         assert_eq!((report.end, report.dev), (ApplyEnd::Ok, None));
         assert_eq!(report.changed, [ChangeKind::RcLocal, ChangeKind::Rule]);
         assert!(!host.network().contains("172.16.0.20"));
-    }
+    });
 }
 
 #[test]
@@ -275,7 +284,7 @@ fn a_late_dhcp_client_is_undone_after_a_reboot_until_our_lines_are_gone() {
 
 #[test]
 fn a_file_that_no_shell_would_accept_is_not_written() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
         let mut file = host.changes().rc_local.unwrap();
@@ -283,12 +292,12 @@ fn a_file_that_no_shell_would_accept_is_not_written() {
         let end = host.apply(&target(), Some(&file)).end;
         assert!(matches!(&end, ApplyEnd::Reverted { code, .. } if code == "rc-local-syntax"), "{end:?}");
         assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN));
-    }
+    });
 }
 
 #[test]
 fn a_named_table_is_recognised() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         host.write("iproute2/rt_tables", "255 local\n254 main\n253 default\n101 eip\n", 0o644);
         let file = host.changes().rc_local.unwrap();
@@ -296,7 +305,7 @@ fn a_named_table_is_recognised() {
         assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
         assert!(host.ok("ip rule").contains("lookup eip"));
         assert!(host.changes().is_empty(), "{:?}", host.changes());
-    }
+    });
 }
 
 #[test]
@@ -313,30 +322,30 @@ fn obstacles_of_rc_local_are_seen() {
         ("UTF-8", |host| fs::write(host.etc.path().join("rc.local"), b"#!/bin/sh\n\xff\n").unwrap()),
         ("Windows", |host| host.write("rc.local", "#!/bin/sh\r\n", 0o755)),
     ];
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         for (words, spoil) in cases {
             let host = Host::new(shell);
             spoil(&host);
             let obstacles = host_changes(&host.facts(), &target(), &templates()).unwrap_err();
             assert!(obstacles[0].what.contains(words), "{shell:?} {words}: {obstacles:?}");
         }
-    }
+    });
 }
 
 #[test]
 fn content_is_read_to_the_byte() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = Host::new(shell);
         for text in ["#!/bin/sh", "#!/bin/sh\n\n\n", "\n", "", "#!/bin/sh\n@@ end 0 0\n\nä $(x) 'y' \\\n"] {
             host.write("rc.local", text, 0o755);
             assert_eq!(host.facts().rc_local.content.as_deref(), Some(text), "{shell:?}");
         }
-    }
+    });
 }
 
 #[test]
 fn the_probe_asks_from_both_addresses() {
-    for shell in SHELLS {
+    on_every_shell(|shell| {
         let host = debian(shell);
         let file = host.changes().rc_local.unwrap();
         assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
@@ -375,5 +384,5 @@ fn the_probe_asks_from_both_addresses() {
             "{shell:?}"
         );
         assert_eq!(host.facts().instance.unwrap().as_str(), "i-lab0001", "{shell:?}");
-    }
+    });
 }

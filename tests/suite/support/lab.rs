@@ -1,7 +1,7 @@
 //! Starting labs from tests: a script in the bastion, as root and as an ordinary user.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
@@ -89,30 +89,39 @@ pub(crate) fn as_user(user: User) -> Command {
     command
 }
 
-/// The program under test where every user can read it: the build folder may be somebody's own. One copy for each
-/// test process; the next one takes away what earlier processes left.
+/// The program under test where every user can read it: the build folder may be somebody's own. One copy for each build
+/// and user; old ones are taken away.
 fn public_copy() -> &'static Path {
     static COPY: LazyLock<PathBuf> = LazyLock::new(|| {
-        const PREFIX: &str = "egressctl-test-";
-        let temp = std::env::temp_dir();
+        let original = Path::new(env!("CARGO_BIN_EXE_egressctl"));
+        let built = fs::metadata(original).unwrap().modified().unwrap();
+        let built = built.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+        let user = rustix::process::geteuid().as_raw();
+        let (prefix, temp) = (format!("egressctl-test-{user}-"), std::env::temp_dir());
+        let folder = temp.join(format!("{prefix}{built}"));
         for entry in fs::read_dir(&temp).unwrap().flatten() {
-            let name = entry.file_name();
-            let pid = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
-            let ended = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
-            // A test in another container may use the same folder, and its processes are not to be seen.
+            let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(&prefix));
             let age = entry.metadata().and_then(|meta| meta.modified()).map(|time| time.elapsed());
-            if ended && age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_secs(3600))) {
-                // Another user's is not ours to remove.
+            let old = age.is_ok_and(|age| age.is_ok_and(|age| age > Duration::from_secs(3600)));
+            if ours && old && entry.path() != folder {
+                // Somebody else may be at it, too.
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
-        let folder = temp.join(format!("{PREFIX}{}", std::process::id()));
-        fs::create_dir(&folder).unwrap();
-        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        let copy = folder.join("egressctl");
-        fs::copy(env!("CARGO_BIN_EXE_egressctl"), &copy).unwrap();
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
-        copy
+        if !folder.exists() {
+            let fresh = temp.join(format!("{prefix}{built}-{}", std::process::id()));
+            fs::create_dir(&fresh).unwrap();
+            fs::copy(original, fresh.join("egressctl")).unwrap();
+            for path in [fresh.join("egressctl"), fresh.clone()] {
+                fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+            }
+            if fs::rename(&fresh, &folder).is_err() {
+                fs::remove_dir_all(&fresh).unwrap();
+            }
+        }
+        // The place is everybody's.
+        assert_eq!(fs::symlink_metadata(&folder).unwrap().uid(), user, "{}", folder.display());
+        folder.join("egressctl")
     });
     &COPY
 }

@@ -1,3 +1,5 @@
+//! The parser of facts on what real and hostile hosts print.
+
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;

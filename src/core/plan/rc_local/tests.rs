@@ -1,3 +1,5 @@
+//! The block in `rc.local` on the shapes that real files have.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The difference between a host and its target, case by case.
+
 use super::*;
 use crate::core::model::IfName;
 use crate::core::observed::facts::{Address, Facts, HttpClient, Link, RcLocal, Route, RouteChoice, Rule};
