@@ -5,7 +5,7 @@ use crate::support::lab::User;
 
 const SCRIPT: &str = r#"
     look before web-2 prepaid-1
-    eg apply --yes --json --forks 1 --limit 'web-1:web-2:prepaid-1' --events "$KEPT/events" \
+    "$EGRESSCTL" apply --yes --json --forks 1 --limit 'web-1:web-2:prepaid-1' --events "$KEPT/events" \
         >"$KEPT/apply.out" 2>"$KEPT/apply.err" &
     until grep -q '"create_eni"' "$KEPT/events" 2>/dev/null; do sleep 0.02; done
     kill -INT $!

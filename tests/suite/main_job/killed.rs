@@ -13,7 +13,7 @@ const SCRIPT: &str = r#"
     trial() {
         local host=$1 delay=$2
         export EGRESSCTL_STATE_DIR="$KEPT/state.$host"
-        eg apply --yes --limit "$host" >"$KEPT/killed.$host.out" 2>"$KEPT/killed.$host.err" &
+        "$EGRESSCTL" apply --yes --limit "$host" >"$KEPT/killed.$host.out" 2>"$KEPT/killed.$host.err" &
         local victim=$!
         sleep "$delay"
         kill -9 "$victim" || true
