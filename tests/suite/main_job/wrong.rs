@@ -120,9 +120,11 @@ fn unwritable(obstacle: &str, removal: &str) {
 
 #[test]
 fn a_full_disk_takes_the_host_back() {
+    // A file system of its own: the lab's hosts share one.
     unwritable(
-        "mount -o remount,size=1m /etc; cat /dev/zero >/etc/filler 2>/dev/null; df /etc | grep -q 100%",
-        "rm /etc/filler",
+        "cp -a /etc/rc.d /tmp/rc.d; mount -t tmpfs -o size=64k,mode=755 small /etc/rc.d; \
+         cp -a /tmp/rc.d/. /etc/rc.d; ! cat /dev/zero >/etc/rc.d/filler 2>/dev/null",
+        "rm /etc/rc.d/filler",
     );
 }
 
@@ -130,4 +132,30 @@ fn a_full_disk_takes_the_host_back() {
 fn a_file_that_cannot_be_replaced_takes_the_host_back() {
     // A mount on the file itself is as stubborn as chattr +i, which memory file systems do not know.
     unwritable("mount --bind /etc/rc.d/rc.local /etc/rc.d/rc.local", "umount /etc/rc.d/rc.local");
+}
+
+#[test]
+fn an_edit_between_plan_and_apply_is_never_overwritten() {
+    let script = r#"
+        "$EGRESSCTL" apply --yes --json --limit web-1 --events "$KEPT/events" \
+            >"$KEPT/apply.out" 2>"$KEPT/apply.err" &
+        # Seen already, and not written yet.
+        until grep -q '"convert"' "$KEPT/events" 2>/dev/null; do sleep 0.02; done
+        on web-1 bash -c 'echo \#by-hand >>/etc/rc.d/rc.local'
+        look edited web-1
+        code=0; wait $! || code=$?
+        echo "$code" >"$KEPT/apply.rc"
+        look after web-1; world after
+        keep apply-again eg apply --yes --json --limit web-1
+        on web-1 cat /etc/rc.d/rc.local
+    "#;
+    let stage = Stage::new(User::Same);
+    let file = stage.run(&["--hosts", "2"], script);
+    stage.ended("apply", 2);
+    let told = reason(&stage, "apply", "web-1");
+    assert!(told.contains("rc-local-changed"), "{told}");
+    stage.same("edited", "after", "web-1", &["main", "rules", "files"]);
+    assert_eq!(secondary_enis(&stage.json("after.state"), "i-lab0000010002"), Vec::<String>::new());
+    stage.ended("apply-again", 0);
+    assert!(file.contains("#by-hand\n") && file.contains("# BEGIN egressctl"), "{file}");
 }
