@@ -2,16 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::{EngineError, MAX_OUTPUT, World, fleet, target};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, InstanceId};
 use crate::core::observed::facts::parse_facts;
-use crate::core::observed::{CloudView, Facts, Observation};
+use crate::core::observed::{CloudView, EipStatus, EniStatus, Facts, Observation};
 use crate::core::plan::{OWNER_TAG, Observed};
 use crate::core::saga::Record;
 use crate::ports::{Exec, ExitStatus, HostKey, SshError, ViewScope};
+
+/// How long a change that is under way may take before it is taken as what is; a run that was killed leaves such changes.
+const TRANSITION: Duration = Duration::from_secs(30);
+/// Pause before the cloud is looked at once more.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// What looking brought.
 #[derive(Debug, Clone)]
@@ -28,7 +36,7 @@ pub struct Discovered {
 /// If the cloud or the journal cannot be read. A host that cannot be looked at is [`Observation::Unseen`].
 pub async fn discover(world: &World, hosts: &[&HostDesired]) -> Result<Discovered, EngineError> {
     world.events.emit(Event::StageStarted { stage: Stage::Discover, hosts: hosts.len() });
-    let (cloud, former) = view(world, hosts).await?;
+    let (cloud, former) = view_at_rest(world, hosts).await?;
     let script = world.templates.facts_script().map_err(|error| EngineError::Template(error.to_string()))?;
     let items: Vec<(HostDesired, Option<Ipv4Addr>)> = hosts
         .iter()
@@ -65,6 +73,35 @@ pub async fn discover(world: &World, hosts: &[&HostDesired]) -> Result<Discovere
         facts.insert(host.name.clone(), observation);
     }
     Ok(Discovered { observed: Observed { cloud, facts, former }, keys })
+}
+
+/// The cloud's side, once no change of these hosts' interfaces and addresses is under way any more, or after a while.
+async fn view_at_rest(
+    world: &World,
+    hosts: &[&HostDesired],
+) -> Result<(CloudView, BTreeMap<InstanceId, Ipv4Addr>), EngineError> {
+    let end = Instant::now() + TRANSITION;
+    loop {
+        let (cloud, former) = view(world, hosts).await?;
+        let moving =
+            hosts.iter().any(|host| in_transition(&cloud, &host.instance, former.get(&host.instance)));
+        if !moving || Instant::now() + PAUSE >= end {
+            return Ok((cloud, former));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Whether a change of this host's own interface or EIP is under way.
+fn in_transition(view: &CloudView, instance: &InstanceId, former: Option<&Ipv4Addr>) -> bool {
+    let mut eips =
+        view.eips.values().filter(|eip| held_by(view, eip, instance) || Some(&eip.address) == former);
+    let mut enis = view
+        .enis
+        .values()
+        .filter(|eni| !eni.primary && eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
+    eips.any(|eip| matches!(eip.status, EipStatus::Associating | EipStatus::Unassociating))
+        || enis.any(|eni| matches!(eni.status, EniStatus::Attaching | EniStatus::Detaching))
 }
 
 /// The cloud's side. Hosts without any public address are looked up in the journal, and their former address's EIP is

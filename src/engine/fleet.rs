@@ -1,4 +1,5 @@
-//! Many hosts at once: a bounded number in flight, results in the order of the input, and a panic that stays with its host.
+//! Many hosts at once: a bounded number in flight, begun and reported in the order of the input, and a panic that stays with
+//! its host.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-/// Runs `work` for every item, at most `forks` at a time. An item whose work panicked gives `None`.
+/// Runs `work` for every item, at most `forks` at a time, begun in their order. An item whose work panicked gives `None`.
 pub(super) async fn each<T, R, F, Fut>(forks: usize, items: Vec<T>, work: F) -> Vec<Option<R>>
 where
     T: Send + 'static,
@@ -19,9 +20,11 @@ where
     let mut results: Vec<Option<R>> = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         results.push(None);
-        let (places, future) = (Arc::clone(&places), work(item));
+        // The place first: tasks that wait for one would be let in in any order.
+        let place = Arc::clone(&places).acquire_owned().await;
+        let future = work(item);
         tasks.spawn(async move {
-            let _place = places.acquire_owned().await;
+            let _place = place;
             (index, future.await)
         });
     }
@@ -56,6 +59,17 @@ mod tests {
         .await;
         assert_eq!(results, (0..20).map(Some).collect::<Vec<_>>());
         assert!(most.load(Ordering::SeqCst) <= 3);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn they_begin_in_their_order() {
+        let begun = Arc::new(std::sync::Mutex::new(Vec::new()));
+        each(1, (0..50).collect(), |n: u64| {
+            let begun = Arc::clone(&begun);
+            async move { begun.lock().unwrap().push(n) }
+        })
+        .await;
+        assert_eq!(*begun.lock().unwrap(), (0..50).collect::<Vec<_>>());
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Taking a run back: its sagas are replayed from the journal, turned round, and driven to their end under a new run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apply::{Driver, lost, report_of};
@@ -13,7 +13,8 @@ use crate::core::model::{EniId, HostName, RunId};
 use crate::core::observed::{CloudView, EipHolder};
 use crate::core::plan::{HostPlan, Known, OWNER_TAG, StepKind, Verdict};
 use crate::core::report::HostReport;
-use crate::core::saga::{Record, Saga};
+use crate::core::saga::{End, Record, Saga};
+use crate::ports::RunVerb;
 
 /// A host's part of a run that can be taken back.
 #[derive(Debug, Clone)]
@@ -45,14 +46,29 @@ fn turned_back() -> Record {
     Record::TurnedBack("rollback asked for".to_owned())
 }
 
-/// The hosts of a run with anything left to take back, in the order in which they began.
+/// The hosts of a run with anything left to take back, in the order in which they began. What an earlier rollback of it has
+/// taken back is not left: the host may have been migrated again since.
 ///
 /// # Errors
 /// If the run is not in the journal or its records make no sense.
 pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
-    if !world.journal.runs().await?.iter().any(|known| known.id == *run) {
+    let runs = world.journal.runs().await?;
+    if !runs.iter().any(|known| known.id == *run) {
         return Err(EngineError::Run(format!("there is no run {run} in the journal")));
     }
+    let mut back = BTreeSet::new();
+    for earlier in runs.iter().filter(|known| known.verb == RunVerb::Rollback(run.clone())) {
+        let ended = sagas(world, &earlier.id).await?.into_iter();
+        back.extend(
+            ended.filter(|host| matches!(host.saga.end(), Some(End::Unwound(_)))).map(|host| host.host),
+        );
+    }
+    let hosts = sagas(world, run).await?.into_iter();
+    Ok(hosts.filter(|host| !back.contains(&host.host) && !host.steps().is_empty()).collect())
+}
+
+/// The sagas of a run in the order in which they began.
+async fn sagas(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
     let mut order: Vec<HostName> = Vec::new();
     let mut records: BTreeMap<HostName, Vec<Record>> = BTreeMap::new();
     for (host, _, record) in world.journal.records(run).await? {
@@ -61,15 +77,14 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
         }
         records.entry(host).or_default().push(record);
     }
-    let mut hosts = Vec::new();
+    let mut sagas = Vec::new();
     for host in order {
         let records = records.remove(&host).unwrap_or_default();
         let saga = Saga::replay(&records)
             .map_err(|error| EngineError::Run(format!("run {run}, host {host}: {error}")))?;
-        let back = saga.map(|saga| RollbackHost { host, saga, records });
-        hosts.extend(back.filter(|back| !back.steps().is_empty()));
+        sagas.extend(saga.map(|saga| RollbackHost { host, saga, records }));
     }
-    Ok(hosts)
+    Ok(sagas)
 }
 
 /// Takes hosts of a run back, under the id of a new run, and proves it: inbound holds, and the host leaves from its own

@@ -17,6 +17,8 @@ mod lab_fabric;
 #[cfg(test)]
 mod lab_net;
 #[cfg(test)]
+mod main_job;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod sdk_interop;

@@ -6,7 +6,7 @@ use crate::core::model::VSwitchId;
 use crate::core::observed::{CloudView, EipHolder, Eni, EniStatus, Instance, Observation, VSwitch};
 
 /// The host's own secondary interface if it exists: the one with our tag, else an attached one that holds an EIP and has
-/// the wanted name (the procedure done by hand).
+/// the wanted name (the procedure done by hand). One that is being deleted, as after a rollback, is none any more.
 pub(super) fn find<'a>(
     view: &'a CloudView,
     desired: &HostDesired,
@@ -17,7 +17,9 @@ pub(super) fn find<'a>(
         .enis
         .values()
         .filter(|eni| {
-            !eni.primary && eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.id.as_str())
+            !eni.primary
+                && eni.status != EniStatus::Deleting
+                && eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.id.as_str())
         })
         .collect();
     if let [first, second, ..] = tagged.as_slice() {

@@ -1,0 +1,15 @@
+//! The main job, whole: the real program against the lab's cloud, network and SSH servers.
+//!
+//! Every test is a script in a lab's bastion that keeps what the program said and what the hosts and the cloud were like;
+//! what that must be is judged here.
+
+mod by_hand;
+mod demo;
+mod dry;
+mod flavours;
+mod interrupted;
+mod killed;
+mod late_failure;
+mod rig;
+mod whole;
+mod wrong;
