@@ -214,7 +214,7 @@ impl Claims {
         });
         self.add(
             format!("{} hosts are changed and verified, none failed", changed.len()),
-            failed.count() == 0,
+            !changed.is_empty() && failed.count() == 0,
         );
         let egress = |host: &&HostReport| {
             !host.egress_after.is_empty()

@@ -68,20 +68,14 @@ pub(super) fn report(
     }
 }
 
-/// Writes the report next to the journal and to the file asked for, shows it, and gives the exit code.
+/// Shows the report, writes it next to the journal and to the file asked for, and gives the exit code.
 pub(super) fn conclude(
     fleet: &Fleet,
     report: &Report,
     json: bool,
     file: Option<&Path>,
 ) -> Result<ExitCode, Problem> {
-    let kept = match &report.run {
-        Some(run) => Some(keep(fleet, run, report)?),
-        None => None,
-    };
-    if let Some(path) = file {
-        write_report(path, report)?;
-    }
+    // Shown first: a full disk must not keep what happened from the one who asked for it.
     if json {
         fleet.ui.out(&to_json(report));
     } else {
@@ -89,8 +83,11 @@ pub(super) fn conclude(
         fleet.ui.out(&table::render(&headers, &rows));
         fleet.ui.out(&format!("\n{}", to_text(report)));
     }
-    if let Some(path) = kept {
-        fleet.ui.err(&format!("report: {}\n", path.display()));
+    if let Some(run) = &report.run {
+        fleet.ui.err(&format!("report: {}\n", keep(fleet, run, report)?.display()));
+    }
+    if let Some(path) = file {
+        write_report(path, report)?;
     }
     Ok(ExitCode::from(exit_code(report)))
 }

@@ -10,10 +10,11 @@ use super::clock::SystemClock;
 use super::problem::Problem;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
+use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Settings, World};
 use crate::journal::SqliteJournal;
-use crate::ports::Clock;
+use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
 use crate::ui::{Color, Progress, Ui, UiOptions};
 
@@ -77,6 +78,8 @@ pub(super) struct ShowArgs {
 pub(super) struct Fleet {
     pub(super) selected: Vec<HostDesired>,
     pub(super) world: World,
+    /// The world's transport, for what it has to say besides answers.
+    ssh: Arc<Russh>,
     pub(super) ui: Ui,
     pub(super) state: PathBuf,
     pub(super) inventory: String,
@@ -141,9 +144,10 @@ impl FleetArgs {
         };
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
+        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
         let world = World {
             cloud: Arc::new(cloud),
-            transport: Arc::new(Russh::new(crate::ssh::Settings::default())),
+            transport: Arc::clone(&ssh) as Arc<dyn Transport>,
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
@@ -151,7 +155,7 @@ impl FleetArgs {
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
         };
-        Ok(Fleet { selected, world, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -204,6 +208,13 @@ impl ShowArgs {
 }
 
 impl Fleet {
+    /// Says once what was ignored in the files of host keys.
+    pub(super) fn say_warnings(&self) {
+        for warning in self.ssh.take_warnings() {
+            self.ui.err(&format!("warning: {}\n", for_terminal(&warning)));
+        }
+    }
+
     /// The selected hosts by reference.
     pub(super) fn hosts(&self) -> Vec<&HostDesired> {
         self.selected.iter().collect()

@@ -36,7 +36,9 @@ pub(super) const fn detail(diff: bool) -> Detail {
 /// Discovers and plans.
 pub(super) async fn look(fleet: &super::fleet::Fleet) -> Result<(Discovered, Plan), Problem> {
     let hosts = fleet.hosts();
-    let discovered = discover(&fleet.world, &hosts).await?;
+    let discovered = discover(&fleet.world, &hosts).await;
+    fleet.say_warnings();
+    let discovered = discovered?;
     let policy = Policy { now_ms: fleet.world.clock.now_ms() };
     let plan = plan(&hosts, &discovered.observed, &fleet.world.templates, &policy);
     Ok((discovered, plan))

@@ -9,13 +9,11 @@ use super::{Discovered, World, fleet, probe};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
+use crate::core::observed::EipHolder;
 use crate::core::plan::{HostPlan, Op, Plan, StepKind, Verdict};
 use crate::core::report::{HostReport, StepTime};
 use crate::core::saga::{Began, Effect, End, Next, Record, Saga};
 use crate::ports::JournalError;
-
-/// Outcome of a host whose turn came after the wish to stop.
-const NOT_BEGUN: &str = "not begun, because the run was interrupted; nothing was changed";
 
 /// Applies the plan. Hosts without steps are reported as what they are and not touched; what goes wrong on one host is in
 /// its report and stays there.
@@ -36,11 +34,9 @@ pub async fn apply(
     let results = fleet::each(world.settings.forks, items, |(task, plan)| {
         let run = Arc::clone(&run);
         async move {
-            let result = match outcome_of(&plan) {
+            let stopped = || task.world.stop.not_begun().map(HostOutcome::Failed);
+            let result = match outcome_of(&plan).or_else(stopped) {
                 Some(outcome) => report_of(&plan, outcome),
-                None if task.world.stop.asked() => {
-                    report_of(&plan, HostOutcome::Failed(NOT_BEGUN.to_owned()))
-                }
                 None => one_host(&task, &run, &plan).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
@@ -49,12 +45,21 @@ pub async fn apply(
         }
     })
     .await;
-    world.events.emit(Event::StageFinished { stage: Stage::Apply });
     let lost = |plan: &HostPlan| {
         let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        report_of(plan, HostOutcome::Unknown(reason))
+        lost(world, Stage::Apply, report_of(plan, HostOutcome::Unknown(reason)))
     };
-    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
+    let results = results.into_iter().zip(&plan.hosts);
+    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
+    world.events.emit(Event::StageFinished { stage: Stage::Apply });
+    results
+}
+
+/// The report of a host whose task came to no end of its own: nobody else says that it is done.
+pub(super) fn lost(world: &World, stage: Stage, report: HostReport) -> HostReport {
+    let (host, outcome) = (report.name.clone(), report.outcome.clone());
+    world.events.emit(Event::HostDone { stage, host, outcome });
+    report
 }
 
 /// The reports of a plan that has nothing to do.
@@ -161,7 +166,9 @@ impl<'a> Driver<'a> {
             Ok(End::Unwound(reason)) => HostOutcome::Reverted(reason),
             Ok(End::Stuck(reason)) => HostOutcome::Unknown(reason),
             Err(error) => {
-                HostOutcome::Unknown(format!("{error}; the host was left as it was at that moment"))
+                let last = self.saga.open().or_else(|| self.saga.done().last().map(|(op, _)| op));
+                let at = last.map_or("the beginning", |op| op.kind().label());
+                HostOutcome::Unknown(format!("{error}; the host was left as it was then, at: {at}"))
             }
         };
     }
@@ -179,9 +186,14 @@ impl<'a> Driver<'a> {
                 Next::Undo(op, effect) => {
                     let step = op.kind();
                     self.write(Record::UndoIntent(step)).await?;
-                    let begun = self.started(step, true);
-                    let undone = self.task.undo(&op, &effect, self.saga.known()).await;
-                    self.finished(step, true, begun, undone.as_ref().err().cloned());
+                    let undone = if step == StepKind::Verify {
+                        Ok(None)
+                    } else {
+                        let begun = self.started(step, true);
+                        let undone = self.undo(&op, &effect).await;
+                        self.finished(step, true, begun, undone.as_ref().err().cloned());
+                        undone
+                    };
                     self.write(match undone {
                         Ok(note) => Record::Undone(step, note),
                         Err(problem) => Record::UndoFailed(step, problem),
@@ -194,6 +206,23 @@ impl<'a> Driver<'a> {
                 }
                 Next::Nothing => return Ok(self.saga.end().cloned().unwrap_or(End::Committed)),
             }
+        }
+    }
+
+    /// Takes a step back, but never to a state in which nobody reaches the host.
+    async fn undo(&self, op: &Op, effect: &Effect) -> Result<Option<String>, String> {
+        let known = self.saga.known();
+        match op {
+            Op::Configure { .. } if !self.saga.plans(StepKind::Associate) => Ok(Some(
+                "the policy route stays: the EIP was on the interface before, and needs it".to_owned(),
+            )),
+            Op::AssociateEip if !self.saga.plans(StepKind::Unassociate) => {
+                self.task.undo(op, effect, known).await?;
+                let home = EipHolder::Instance(self.saga.began().instance.clone());
+                self.task.give_back(known, &home, None).await?;
+                Ok(Some("the EIP was bound to nothing before; it is on the instance now".to_owned()))
+            }
+            _ => self.task.undo(op, effect, known).await,
         }
     }
 
@@ -210,8 +239,17 @@ impl<'a> Driver<'a> {
             Answer::Refused(reason) | Answer::Unknown(reason) => Some(reason.clone()),
         };
         self.finished(step, false, begun, error);
+        let found_unbound = step == StepKind::Associate && !self.saga.plans(StepKind::Unassociate);
         self.write(match answer {
             Answer::Done(effect) => Record::Done(step, effect),
+            // Going back would lead to where it began: a host without an inbound address.
+            Answer::Refused(reason) if found_unbound => {
+                let label = step.label();
+                Record::Unknown(
+                    step,
+                    format!("{label}: {reason}; the EIP is bound to nothing, as it was before"),
+                )
+            }
             Answer::Refused(reason) => Record::Refused(step, format!("{}: {reason}", step.label())),
             Answer::Unknown(reason) => Record::Unknown(step, format!("{}: {reason}", step.label())),
         })

@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::apply::{Driver, report_of};
+use super::apply::{Driver, lost, report_of};
 use super::ops::HostTask;
 use super::verify::probe_until;
 use super::{Discovered, EngineError, World, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
-use crate::core::model::{HostName, RunId};
-use crate::core::plan::{HostPlan, Known, StepKind, Verdict};
+use crate::core::model::{EniId, HostName, RunId};
+use crate::core::observed::{CloudView, EipHolder};
+use crate::core::plan::{HostPlan, Known, OWNER_TAG, StepKind, Verdict};
 use crate::core::report::HostReport;
 use crate::core::saga::{End, Record, Saga};
 use crate::ports::RunVerb;
@@ -22,19 +23,27 @@ pub struct RollbackHost {
     pub host: HostName,
     /// Its saga as recorded.
     pub saga: Saga,
+    /// The records of it.
+    records: Vec<Record>,
 }
 
 impl RollbackHost {
     /// The steps that will be taken back, in the order of taking back, and whether that is possible.
     #[must_use]
     pub fn steps(&self) -> Vec<(StepKind, bool)> {
-        let done = self.saga.done().iter().map(|(op, _)| op.kind());
-        let all = done.chain(self.saga.open().map(crate::core::plan::Op::kind));
-        let mut steps: Vec<(StepKind, bool)> =
-            all.filter(|step| *step != StepKind::Verify).map(|step| (step, !step.irreversible())).collect();
-        steps.reverse();
-        steps
+        let mut saga = self.saga.clone();
+        // A record that every saga takes.
+        let _ = saga.record(&turned_back());
+        let possible = |step: StepKind| {
+            !step.irreversible() && (step != StepKind::Configure || saga.plans(StepKind::Associate))
+        };
+        let steps = saga.done().iter().rev().map(|(op, _)| op.kind());
+        steps.filter(|step| *step != StepKind::Verify).map(|step| (step, possible(step))).collect()
     }
+}
+
+fn turned_back() -> Record {
+    Record::TurnedBack("rollback asked for".to_owned())
 }
 
 /// The hosts of a run with anything left to take back, in the order in which they began. What an earlier rollback of it has
@@ -50,19 +59,15 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
     let mut back = BTreeSet::new();
     for earlier in runs.iter().filter(|known| known.verb == RunVerb::Rollback(run.clone())) {
         let ended = sagas(world, &earlier.id).await?.into_iter();
-        back.extend(
-            ended.filter(|(_, saga)| matches!(saga.end(), Some(End::Unwound(_)))).map(|(host, _)| host),
-        );
+        let unwound = ended.filter(|back| matches!(back.saga.end(), Some(End::Unwound(_))));
+        back.extend(unwound.map(|back| back.host));
     }
-    let sagas = sagas(world, run).await?.into_iter().filter(|(host, _)| !back.contains(host));
-    Ok(sagas
-        .map(|(host, saga)| RollbackHost { host, saga })
-        .filter(|host| !host.steps().is_empty())
-        .collect())
+    let left = sagas(world, run).await?.into_iter();
+    Ok(left.filter(|host| !back.contains(&host.host) && !host.steps().is_empty()).collect())
 }
 
 /// The sagas of a run in the order in which they began.
-async fn sagas(world: &World, run: &RunId) -> Result<Vec<(HostName, Saga)>, EngineError> {
+async fn sagas(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
     let mut order: Vec<HostName> = Vec::new();
     let mut records: BTreeMap<HostName, Vec<Record>> = BTreeMap::new();
     for (host, _, record) in world.journal.records(run).await? {
@@ -73,9 +78,10 @@ async fn sagas(world: &World, run: &RunId) -> Result<Vec<(HostName, Saga)>, Engi
     }
     let mut sagas = Vec::new();
     for host in order {
-        let saga = Saga::replay(records.get(&host).into_iter().flatten())
+        let records = records.remove(&host).unwrap_or_default();
+        let saga = Saga::replay(&records)
             .map_err(|error| EngineError::Run(format!("run {run}, host {host}: {error}")))?;
-        sagas.extend(saga.map(|saga| (host, saga)));
+        sagas.extend(saga.map(|saga| RollbackHost { host, saga, records }));
     }
     Ok(sagas)
 }
@@ -89,7 +95,7 @@ pub async fn rollback(
     discovered: &Discovered,
 ) -> Vec<HostReport> {
     world.events.emit(Event::StageStarted { stage: Stage::Rollback, hosts: hosts.len() });
-    let items: Vec<(HostTask, Saga)> = hosts
+    let items: Vec<(HostTask, RollbackHost, Option<HostOutcome>)> = hosts
         .iter()
         .map(|(host, back)| {
             let primary =
@@ -104,25 +110,33 @@ pub async fn rollback(
                 address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
                 egress: Vec::new(),
             };
-            (task, back.saga.clone())
+            let refused = changed_since(&task, &back.saga, &discovered.observed.cloud);
+            (task, back.clone(), refused.map(HostOutcome::Refused))
         })
         .collect();
     let run = Arc::new(run.clone());
-    let results = fleet::each(world.settings.forks, items, |(task, saga)| {
+    let results = fleet::each(world.settings.forks, items, |(task, back, refused)| {
         let run = Arc::clone(&run);
         async move {
-            let result = one_host(&task, &run, saga).await;
+            let stopped = || task.world.stop.not_begun().map(HostOutcome::Failed);
+            let result = match refused.or_else(stopped) {
+                Some(outcome) => report_of(&empty_plan(&task.host), outcome),
+                None => one_host(&task, &run, back).await,
+            };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             task.world.events.emit(Event::HostDone { stage: Stage::Rollback, host, outcome });
             result
         }
     })
     .await;
-    world.events.emit(Event::StageFinished { stage: Stage::Rollback });
     let lost = |host: &HostDesired| {
-        report_of(&empty_plan(host), HostOutcome::Unknown("its task failed unexpectedly".to_owned()))
+        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
+        lost(world, Stage::Rollback, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
     };
-    results.into_iter().zip(hosts).map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect()
+    let results = results.into_iter().zip(hosts);
+    let results = results.map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect();
+    world.events.emit(Event::StageFinished { stage: Stage::Rollback });
+    results
 }
 
 fn empty_plan(host: &HostDesired) -> HostPlan {
@@ -137,23 +151,60 @@ fn empty_plan(host: &HostDesired) -> HostPlan {
     }
 }
 
-async fn one_host(task: &HostTask, run: &RunId, mut saga: Saga) -> HostReport {
-    let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
-    // The new run's journal begins with what the old one had done, so that it can be replayed by itself.
-    let mut inherited = vec![Record::Began(Box::new(saga.began().clone()))];
-    for (op, effect) in saga.done() {
-        inherited.push(Record::Intent(op.clone()));
-        inherited.push(Record::Done(op.kind(), effect.clone()));
+/// Why taking this run back could hurt the host as it is now; `None` if it cannot.
+fn changed_since(task: &HostTask, saga: &Saga, view: &CloudView) -> Option<String> {
+    let (host, instance) = (&task.host, &saga.began().instance);
+    if host.instance != *instance {
+        return Some(format!("the run worked on {instance}, the inventory says {}", host.instance));
     }
-    inherited.extend(saga.open().cloned().map(Record::Intent));
-    let turned = Record::TurnedBack("rollback asked for".to_owned());
+    if !view.instances.contains_key(instance) {
+        return Some(format!("there is no instance {instance} any more"));
+    }
+    let told = task.facts.as_ref().and_then(|facts| facts.instance.as_ref());
+    if let Some(other) = told.filter(|told| *told != instance) {
+        return Some(format!("the host says it is {other}, the run worked on {instance}"));
+    }
+    let known = saga.known();
+    let ours = |id: &EniId| {
+        let tag = view.enis.get(id).and_then(|eni| eni.tags.get(OWNER_TAG));
+        known.eni.as_ref().is_some_and(|eni| eni.id == *id)
+            || tag.map(String::as_str) == Some(instance.as_str())
+    };
+    let moved_it = saga.done().iter().map(|(op, _)| op).chain(saga.open()).chain(saga.stuck());
+    let moved_it = moved_it.into_iter().any(|op| op.kind() == StepKind::Associate);
+    view.eips.values().find_map(|eip| {
+        let address = eip.address;
+        let its_own = known.eip.as_ref().is_some_and(|known| known.id == eip.id);
+        match &eip.holder {
+            Some(EipHolder::Eni(id)) if ours(id) && !moved_it => Some(format!(
+                "{address} is bound to {id} now, and not by this run: taking {id} or its route away would cut the host off"
+            )),
+            Some(EipHolder::Eni(id)) if its_own && known.eni.as_ref().is_none_or(|eni| eni.id != *id) => {
+                Some(format!("{address} is bound to {id} now: somebody, or a later run, has moved it"))
+            }
+            Some(EipHolder::Instance(id)) if its_own && id != instance => {
+                Some(format!("{address} is bound to {id} now: somebody has moved it"))
+            }
+            Some(EipHolder::Other(kind, id)) if its_own => {
+                Some(format!("{address} is bound to {kind} {id} now: somebody has moved it"))
+            }
+            _ => None,
+        }
+    })
+}
+
+async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost) -> HostReport {
+    let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
+    // The new run's journal begins with what the old one's says, so that it can be replayed by itself.
+    let RollbackHost { mut saga, mut records, .. } = back;
+    let turned = turned_back();
     if let Err(illegal) = saga.record(&turned) {
         result.outcome = HostOutcome::Failed(illegal.to_string());
         return result;
     }
-    inherited.push(turned);
+    records.push(turned);
     let driver = Driver::new(task, run, saga);
-    for record in &inherited {
+    for record in &records {
         if let Err(error) = driver.append(record).await {
             result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
             return result;

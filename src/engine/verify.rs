@@ -36,10 +36,14 @@ pub async fn verify(
         result
     })
     .await;
+    let lost = |plan: &HostPlan| {
+        let outcome = HostOutcome::Failed("its task failed unexpectedly".to_owned());
+        apply::lost(world, Stage::Verify, report_of(plan, outcome))
+    };
+    let results = results.into_iter().zip(&plan.hosts);
+    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
     world.events.emit(Event::StageFinished { stage: Stage::Verify });
-    let lost =
-        |plan: &HostPlan| report_of(plan, HostOutcome::Failed("its task failed unexpectedly".to_owned()));
-    results.into_iter().zip(&plan.hosts).map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect()
+    results
 }
 
 async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
@@ -87,10 +91,11 @@ async fn probe_once(task: &HostTask, known: &Known) -> Probes {
     let eni = known.eni.as_ref().and_then(|eni| eni.address);
     let mut report = Err("the host has no inbound address".to_owned());
     let mut checks = Vec::new();
-    if let (Some(address), Some(key)) = (known.inbound, task.key.clone()) {
-        report = match target::inbound(&task.host, address, key) {
-            Ok(target) => probe::ask(task, &target, eni).await,
-            Err(error) => Err(error.to_string()),
+    if let Some(address) = known.inbound {
+        report = match task.key.clone().map(|key| target::inbound(&task.host, address, key)) {
+            Some(Ok(target)) => probe::ask(task, &target, eni).await,
+            Some(Err(error)) => Err(error.to_string()),
+            None => Err("the host could not be looked at before, so its key is not known".to_owned()),
         };
         let seen = report.as_ref().map(|report| report.instance.clone()).map_err(Clone::clone);
         checks.push(judge::inbound(address, &task.host.instance, &seen));

@@ -24,6 +24,7 @@ use std::thread::JoinHandle;
 pub use colour::{Color, Painter, Role};
 
 use crate::core::event::Event;
+use crate::core::text::clean;
 use crate::ports::EventSink;
 use output::Output;
 use thread::{Message, Screen};
@@ -189,9 +190,12 @@ pub fn say(text: &str) {
     let _ = io::stdout().write_all(text.as_bytes());
 }
 
+/// Most characters of one complaint.
+const COMPLAINT: usize = 64 * 1024;
+
 /// Writes a message and a line break to stderr where there is no [`Ui`]. A reader that went away is no error.
 pub fn complain(text: &str) {
-    let _ = io::stderr().write_all(format!("{text}\n").as_bytes());
+    let _ = io::stderr().write_all(format!("{}\n", clean(text.as_bytes(), COMPLAINT)).as_bytes());
 }
 
 fn open(path: &Path) -> Result<Box<dyn Write + Send>, UiError> {

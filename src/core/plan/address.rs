@@ -25,19 +25,27 @@ pub(super) fn find<'a>(
     instance: &Instance,
     eni: Option<&EniId>,
 ) -> Result<Place<'a>, Finding> {
-    if let Some(address) = instance.public_ip {
-        return Ok(Place::Static(address));
-    }
     let eips = &observed.cloud.eips;
     let on = |holder: &EipHolder| eips.values().find(|eip| eip.holder.as_ref() == Some(holder));
     let own = eni.and_then(|id| on(&EipHolder::Eni(id.clone())));
-    let on_instance = || {
-        let by_record = instance.eip.as_ref().and_then(|eip| eips.get(&eip.id));
-        by_record.or_else(|| on(&EipHolder::Instance(instance.id.clone())))
-    };
+    let by_record = instance.eip.as_ref().and_then(|eip| eips.get(&eip.id));
+    let on_instance = by_record.or_else(|| on(&EipHolder::Instance(instance.id.clone())));
+    let second = instance.public_ip.or(on_instance.map(|eip| eip.address));
+    if let (Some(own), Some(second)) = (own, second)
+        && own.address != second
+    {
+        return Err(Finding::refusal(
+            format!("the host has two public addresses: {} on its interface and {second}", own.address),
+            "which of them is the inbound address is not known, and outbound packets leave from the other one",
+            "unbind the one that nobody uses, then plan again",
+        ));
+    }
+    if let Some(address) = instance.public_ip {
+        return Ok(Place::Static(address));
+    }
     let former = observed.former.get(&instance.id);
     let unbound = || eips.values().find(|eip| eip.holder.is_none() && Some(&eip.address) == former);
-    own.or_else(on_instance).or_else(unbound).map(Place::Eip).ok_or_else(|| {
+    own.or(on_instance).or_else(unbound).map(Place::Eip).ok_or_else(|| {
         Finding::refusal(
             "the instance has neither a static public address nor an EIP",
             "there is no inbound address to keep",

@@ -38,6 +38,7 @@ pub struct Policy {
 pub fn plan(hosts: &[&HostDesired], observed: &Observed, templates: &Templates, policy: &Policy) -> Plan {
     let mut plan =
         Plan { hosts: hosts.iter().map(|host| plan_host(host, observed, templates, policy)).collect() };
+    fleet::check_addresses(&mut plan);
     fleet::check_capacity(&mut plan, &observed.cloud);
     plan
 }
@@ -123,7 +124,23 @@ fn fill(
     };
     let cutover = address::cutover(eip, instance, own.map(|eni| &eni.id), &mut host.findings);
     host.steps = [convert, interface, configure, cutover].concat();
+    host.findings.extend(unprovable(observed.facts.get(&desired.name), host.steps.is_empty()));
     Ok(())
+}
+
+/// A host that cannot ask an echo service can never prove its egress address: whatever was done would be taken back.
+fn unprovable(facts: Option<&Observation<Facts>>, idle: bool) -> Option<Finding> {
+    let asks = matches!(facts, Some(Observation::Seen(facts)) if facts.http_client.is_some());
+    let what = "neither curl nor wget is on the host";
+    let fix = "install curl or wget, then plan again";
+    let finding = if idle {
+        Finding::warning(what, "its egress address cannot be probed", fix)
+    } else {
+        let why =
+            "its egress address cannot be probed, so the change would be made, not proven, and taken back";
+        Finding::refusal(what, why, fix)
+    };
+    (!asks).then_some(finding)
 }
 
 fn check_instance(instance: &Instance, findings: &mut Vec<Finding>) -> Result<(), Finding> {
@@ -217,9 +234,7 @@ fn configure(
             return Ok(Vec::new());
         }
     };
-    let remark = "the plan goes on without it";
-    host.findings
-        .extend(changes.warnings.iter().map(|warning| Finding::warning(warning, remark, "look at the host")));
+    host.findings.extend(changes.warnings.iter().cloned());
     if changes.is_empty() {
         return Ok(Vec::new());
     }

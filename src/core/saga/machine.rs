@@ -98,11 +98,20 @@ impl Saga {
                 },
             },
             Mode::Backward { reason, .. } => match self.done.last() {
-                Some((op, effect)) => Next::Undo(op.clone(), effect.clone()),
-                None if self.problems.is_empty() => Next::End(End::Unwound(reason.clone())),
-                None => Next::End(End::Stuck(format!("{reason}; then: {}", self.problems.join("; ")))),
+                Some((op, effect)) if !self.address_is_away(op.kind()) => {
+                    Next::Undo(op.clone(), effect.clone())
+                }
+                _ if self.problems.is_empty() => Next::End(End::Unwound(reason.clone())),
+                _ => Next::End(End::Stuck(format!("{reason}; then: {}", self.problems.join("; ")))),
             },
         }
+    }
+
+    /// The EIP could not be brought home, so this step must not be taken back: the EIP may still be on the interface, and
+    /// then it needs the interface and the host's route.
+    fn address_is_away(&self, step: StepKind) -> bool {
+        let failed = self.stuck.last().map(|(op, _)| op.kind());
+        matches!(failed, Some(StepKind::Associate | StepKind::Unassociate)) && step != StepKind::Unassociate
     }
 
     /// Takes note of what happened.
@@ -140,6 +149,12 @@ impl Saga {
                 *open = None;
                 self.done.pop();
                 self.notes.extend(note.clone());
+                // An EIP that is home has left the interface, whatever was thought of that before.
+                if *step == StepKind::Unassociate
+                    && self.stuck.pop_if(|(op, _)| op.kind() == StepKind::Associate).is_some()
+                {
+                    self.problems.pop();
+                }
             }
             (Mode::Backward { open, .. }, Record::UndoFailed(step, problem)) if *open == Some(*step) => {
                 *open = None;
@@ -150,7 +165,7 @@ impl Saga {
             (Mode::Backward { open: Some(open), .. }, Record::UndoIntent(step)) if open == step => {}
             // From here on everything that was done is taken back, and so is a step whose outcome is not known, because
             // undoing looks at the world first.
-            (Mode::Forward | Mode::Ending(_) | Mode::Ended(_), Record::TurnedBack(reason)) => {
+            (_, Record::TurnedBack(reason)) => {
                 self.done.extend(self.stuck.drain(..).rev());
                 self.done.extend(self.open.take().map(|op| (op, Effect::Nothing)));
                 self.mode = Mode::Backward { reason: reason.clone(), open: None };
@@ -180,10 +195,21 @@ impl Saga {
         &self.began
     }
 
+    /// Whether the plan has this step.
+    #[must_use]
+    pub fn plans(&self, step: StepKind) -> bool {
+        self.began.ops.iter().any(|op| op.kind() == step)
+    }
+
     /// The steps that are done and not taken back, oldest first.
     #[must_use]
     pub fn done(&self) -> &[(Op, Effect)] {
         &self.done
+    }
+
+    /// The steps whose undo failed.
+    pub fn stuck(&self) -> impl Iterator<Item = &Op> {
+        self.stuck.iter().map(|(op, _)| op)
     }
 
     /// The step that was begun and has no outcome.

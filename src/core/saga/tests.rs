@@ -148,6 +148,42 @@ fn undo_runs_in_reverse_and_collects_every_problem() {
 }
 
 #[test]
+fn while_the_eip_is_not_home_the_interface_and_the_route_stay() {
+    for (fails, undone) in [
+        (StepKind::Unassociate, vec![StepKind::Associate, StepKind::Unassociate]),
+        (StepKind::Associate, StepKind::ALL.iter().rev().copied().filter(|k| made(*k)).collect()),
+    ] {
+        let mut log = fresh_log();
+        let saga = run(Saga::new(began()), StepKind::Verify, Answer::Refused, Some(fails), &mut log);
+        let tried: Vec<StepKind> = log
+            .iter()
+            .filter_map(|r| if let Record::UndoIntent(step) = r { Some(*step) } else { None })
+            .collect();
+        assert_eq!(tried, undone, "{fails:?}");
+        // The EIP at home proves that it has left the interface.
+        let home = fails == StepKind::Associate;
+        assert_eq!(saga.end() == Some(&End::Unwound("no".to_owned())), home, "{:?}", saga.end());
+        assert_eq!(Saga::replay(&log).unwrap().unwrap(), saga);
+    }
+}
+
+fn made(step: StepKind) -> bool {
+    ops().iter().any(|op| op.kind() == step) && step != StepKind::Verify
+}
+
+#[test]
+fn a_run_killed_while_it_was_taken_back_can_be_taken_back() {
+    let mut log = fresh_log();
+    run(Saga::new(began()), StepKind::Verify, Answer::Refused, None, &mut log);
+    for length in 1..=log.len() {
+        let mut saga = Saga::replay(&log[..length]).unwrap().unwrap();
+        saga.record(&Record::TurnedBack("asked for".to_owned())).unwrap();
+        let saga = run(saga, StepKind::Verify, Answer::Fine, None, &mut Vec::new());
+        assert_eq!(saga.end(), Some(&End::Unwound("asked for".to_owned())), "{length}");
+    }
+}
+
+#[test]
 fn every_prefix_of_every_log_replays_to_the_same_state_and_still_ends() {
     for op in ops() {
         for answer in [Answer::Fine, Answer::Refused, Answer::Unknown] {

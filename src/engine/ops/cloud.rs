@@ -4,6 +4,8 @@ use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{Answer, HostTask};
 use crate::core::model::{EniId, InstanceId};
 use crate::core::observed::{EipHolder, EniStatus};
@@ -19,46 +21,72 @@ const EIP: Duration = Duration::from_secs(120);
 /// How long a state is awaited after an answer that got lost, before the call is taken as never received.
 const LOST: Duration = Duration::from_secs(20);
 
+/// Pause between two looks for an interface that should be gone.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How long it takes to see what is so already.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// Writes, then waits for the goal. An unknown answer is settled by waiting for the goal; if it does not come, the write is
-/// sent once more, which every step here bears (token, or refused by the cloud because it is done already).
-async fn settle<T, W, G>(
-    write: impl Fn() -> W,
-    goal: impl Fn(Duration) -> G,
-    patience: Duration,
-) -> Result<T, Answer>
-where
-    W: Future<Output = Result<(), CloudError>>,
-    G: Future<Output = Result<T, CloudError>>,
-{
-    let mut last = None;
-    for _ in 0..2 {
-        let patience = match write().await {
-            Ok(()) => patience,
-            Err(error) if error.kind == CloudErrorKind::Unknown => LOST,
-            // Refused, but perhaps because it is so already.
-            Err(error) => return goal(LOOK).await.map_err(|_| Answer::Refused(error.to_string())),
-        };
-        match goal(patience).await {
-            Ok(record) => return Ok(record),
-            Err(error) if matches!(error.kind, CloudErrorKind::Refused | CloudErrorKind::Account) => {
-                return Err(Answer::Refused(error.to_string()));
-            }
-            Err(error) => last = Some(error),
-        }
-        if patience != LOST {
-            break;
-        }
-    }
-    Err(Answer::Unknown(last.map_or_else(String::new, |error| error.to_string())))
+/// Whether the write may have had its effect.
+const fn tells_nothing(error: &CloudError) -> bool {
+    matches!(error.kind, CloudErrorKind::Unknown | CloudErrorKind::Late | CloudErrorKind::Protocol)
 }
 
 impl HostTask {
+    /// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
+    /// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
+    /// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
+    async fn settle<T, W, G>(
+        &self,
+        write: impl Fn() -> W,
+        goal: impl Fn(Duration) -> G,
+        patience: Duration,
+    ) -> Result<T, Answer>
+    where
+        W: Future<Output = Result<(), CloudError>>,
+        G: Future<Output = Result<T, CloudError>>,
+    {
+        let mut lost: Option<CloudError> = None;
+        for _ in 0..2 {
+            let refusal = match write().await {
+                Ok(()) => {
+                    return goal(patience).await.map_err(|error| match error.kind {
+                        CloudErrorKind::Refused => Answer::Refused(error.to_string()),
+                        // That it cannot be seen any more does not take an accepted write back.
+                        _ => Answer::Unknown(error.to_string()),
+                    });
+                }
+                Err(error) if tells_nothing(&error) => {
+                    if let Ok(record) = goal(LOST).await {
+                        return Ok(record);
+                    }
+                    lost = Some(error);
+                    continue;
+                }
+                Err(error) => {
+                    self.heed(&error);
+                    error
+                }
+            };
+            // Refused, but perhaps because it is so already, or because the first copy is still at work.
+            let within = if lost.is_some() { patience } else { LOOK };
+            return goal(within).await.map_err(|_| match &lost {
+                None => Answer::Refused(refusal.to_string()),
+                Some(first) => Answer::Unknown(format!("{first}; sent again: {refusal}")),
+            });
+        }
+        Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    /// What is wrong with the account is wrong for every host: no other one begins.
+    fn heed(&self, error: &CloudError) {
+        if error.kind == CloudErrorKind::Account {
+            self.world.stop.because(format!("the account is refused ({error})"));
+        }
+    }
+
     pub(super) async fn make_post_paid(&self, instance: &InstanceId) -> Answer {
         let token = self.token("charge type");
-        let done = settle(
+        let done = self.settle(
             || self.world.cloud.make_post_paid(instance, &token),
             |within| self.world.cloud.await_instance(instance, &InstanceGoal::PostPaid, within),
             CHARGE_TYPE,
@@ -67,12 +95,13 @@ impl HostTask {
     }
 
     pub(super) async fn convert(&self, instance: &InstanceId, address: Ipv4Addr) -> Answer {
-        let converted = settle(
-            || self.world.cloud.convert_public_ip(instance),
-            |within| self.world.cloud.await_instance(instance, &InstanceGoal::PublicIpConverted, within),
-            CONVERT,
-        )
-        .await;
+        let converted = self
+            .settle(
+                || self.world.cloud.convert_public_ip(instance),
+                |within| self.world.cloud.await_instance(instance, &InstanceGoal::PublicIpConverted, within),
+                CONVERT,
+            )
+            .await;
         match converted.map(|instance| instance.eip) {
             Ok(Some(eip)) if eip.address == address => {
                 Answer::Done(Effect::Converted { allocation: eip.id, address: eip.address })
@@ -98,14 +127,17 @@ impl HostTask {
         };
         let id = match self.world.cloud.create_eni(&spec, &self.token("create ENI")).await {
             Ok(id) => id,
-            Err(error) if error.kind == CloudErrorKind::Unknown => match self.tagged_eni(instance).await {
+            Err(error) if tells_nothing(&error) => match self.tagged_eni(instance).await {
                 Ok(Some(id)) => id,
                 Ok(None) => {
                     return Answer::Unknown(format!("{error}; no interface with our tag is visible yet"));
                 }
                 Err(look) => return Answer::Unknown(format!("{error}; then: {look}")),
             },
-            Err(error) => return Answer::Refused(error.to_string()),
+            Err(error) => {
+                self.heed(&error);
+                return Answer::Refused(error.to_string());
+            }
         };
         match self.world.cloud.await_eni(&id, &EniGoal::Available, ENI).await {
             Ok(eni) => Answer::Done(Effect::EniCreated {
@@ -117,7 +149,7 @@ impl HostTask {
         }
     }
 
-    /// The interface that carries our tag for this instance, attached or not.
+    /// The interface that carries our tag for this instance, attached or not, unless it is on its way out.
     async fn tagged_eni(&self, instance: &InstanceId) -> Result<Option<EniId>, CloudError> {
         let scope = ViewScope {
             instances: vec![instance.clone()],
@@ -141,7 +173,7 @@ impl HostTask {
         if let Err(reason) = self.stage(*mac).await {
             return Answer::Refused(reason);
         }
-        let attached = settle(
+        let attached = self.settle(
             || self.world.cloud.attach_eni(id, instance),
             |within| {
                 let goal = EniGoal::InUse(instance.clone());
@@ -162,15 +194,18 @@ impl HostTask {
     ) -> Result<Option<String>, String> {
         let Some(KnownEni { id, .. }) = &known.eni else { return Ok(None) };
         let gone = |error: &CloudError| error.kind == CloudErrorKind::NotFound;
-        match self.world.cloud.detach_eni(id, instance).await {
-            Err(error) if gone(&error) => return Ok(None),
-            Err(error) if error.kind != CloudErrorKind::Unknown => return Err(error.to_string()),
-            Ok(()) | Err(_) => {}
-        }
-        match self.world.cloud.await_eni(id, &EniGoal::Available, ENI).await {
-            Err(error) if !gone(&error) => Err(error.to_string()),
-            Ok(_) | Err(_) => Ok(None),
-        }
+        let detached = self.settle(
+            || async {
+                let answer = self.world.cloud.detach_eni(id, instance).await;
+                answer.or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
+            },
+            |within| async move {
+                let seen = self.world.cloud.await_eni(id, &EniGoal::Available, within).await;
+                seen.map(drop).or_else(|error| if gone(&error) { Ok(()) } else { Err(error) })
+            },
+            ENI,
+        );
+        undone(detached.await)
     }
 
     pub(super) async fn delete_eni(
@@ -182,12 +217,28 @@ impl HostTask {
             Some(eni) => Some(eni.id.clone()),
             None => self.tagged_eni(instance).await.map_err(|error| error.to_string())?,
         };
-        match id {
-            Some(id) => {
-                self.world.cloud.delete_eni(&id).await.map(|()| None).map_err(|error| error.to_string())
+        let Some(id) = id else { return Ok(None) };
+        let deleted =
+            self.settle(|| self.world.cloud.delete_eni(&id), |within| self.gone(instance, &id, within), LOST);
+        undone(deleted.await)
+    }
+
+    /// Waits until our interface is gone, or on its way out.
+    async fn gone(&self, instance: &InstanceId, id: &EniId, within: Duration) -> Result<(), CloudError> {
+        let until = Instant::now() + within;
+        while self.tagged_eni(instance).await?.as_ref() == Some(id) {
+            if Instant::now() >= until {
+                return Err(CloudError {
+                    kind: CloudErrorKind::Late,
+                    action: "DeleteNetworkInterface".to_owned(),
+                    code: None,
+                    message: format!("{id} is still there"),
+                    request_id: None,
+                });
             }
-            None => Ok(None),
+            tokio::time::sleep(PAUSE).await;
         }
+        Ok(())
     }
 
     pub(super) async fn unassociate(
@@ -225,7 +276,7 @@ impl HostTask {
     }
 
     /// Undo of the unassociation: the EIP goes back to where it was.
-    pub(super) async fn give_back(
+    pub(in crate::engine) async fn give_back(
         &self,
         known: &Known,
         from: &EipHolder,
@@ -243,7 +294,7 @@ impl HostTask {
     ) -> Result<(), Answer> {
         let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
         let token = self.token(step);
-        settle(
+        self.settle(
             || self.world.cloud.unassociate_eip(&eip.id, from, private_ip, &token),
             |within| self.world.cloud.await_eip(&eip.id, &EipGoal::Available, within),
             EIP,
@@ -261,7 +312,7 @@ impl HostTask {
     ) -> Result<(), Answer> {
         let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
         let token = self.token(step);
-        settle(
+        self.settle(
             || self.world.cloud.associate_eip(&eip.id, to, private_ip, &token),
             |within| {
                 let goal = EipGoal::BoundTo(to.clone());

@@ -3,9 +3,10 @@
 use super::{Answer, HostTask};
 use crate::core::model::MacAddr;
 use crate::core::observed::applied::{parse_apply, parse_revert, parse_stage};
+use crate::core::observed::facts::RcLocal;
 use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
-use crate::core::plan::RouteTarget;
 use crate::core::plan::route::host_changes;
+use crate::core::plan::{RouteTarget, rc_local};
 use crate::core::saga::Effect;
 use crate::core::template::{APPLY_WAIT_SECONDS, ApplyParams, RevertParams, StageParams};
 use crate::engine::{MAX_OUTPUT, target};
@@ -93,23 +94,26 @@ impl HostTask {
             Err(error) => return Answer::Refused(error.to_string()),
         };
         let mut report = self.change(script.clone(), parse_apply).await;
-        if matches!(report, Err(NoReport::Unknown(_))) {
+        let lost = matches!(report, Err(NoReport::Unknown(_)));
+        if lost {
             report = self.change(script, parse_apply).await;
         }
-        match report {
-            Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Answer::Done(Effect::Configured {
-                before: facts.rc_local.clone(),
-                after: change.map(|change| change.after),
-            }),
+        let (reason, without_effect) = match report {
+            Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => {
+                let (before, after) = (facts.rc_local.clone(), change.map(|change| change.after));
+                return Answer::Done(Effect::Configured { before, after });
+            }
             Ok(ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }) => {
-                Answer::Refused(format!("{code}: {detail}"))
+                (format!("{code}: {detail}"), true)
             }
             Ok(ApplyReport { end: ApplyEnd::NotReverted { code, detail }, .. }) => {
-                Answer::Unknown(format!("{code}: {detail}"))
+                (format!("{code}: {detail}"), false)
             }
-            Err(NoReport::NotRun(reason)) => Answer::Refused(reason),
-            Err(NoReport::Unknown(reason)) => Answer::Unknown(reason),
-        }
+            Err(NoReport::NotRun(reason)) => (reason, true),
+            Err(NoReport::Unknown(reason)) => (reason, false),
+        };
+        // A second copy that did nothing says nothing of the first, whose answer got lost.
+        if without_effect && !lost { Answer::Refused(reason) } else { Answer::Unknown(reason) }
     }
 
     /// Takes the host's part back, also after a step of unknown outcome.
@@ -119,11 +123,11 @@ impl HostTask {
         effect: &Effect,
     ) -> Result<Option<String>, String> {
         let (before, after) = match (effect, &self.facts) {
-            (Effect::Configured { before, after }, _) => (before, after.as_deref()),
-            (_, Some(facts)) => (&facts.rc_local, None),
+            (Effect::Configured { before, after }, _) => (before.clone(), after.clone()),
+            (_, Some(facts)) => without_ours(&facts.rc_local)?,
             _ => return Err("the host was not looked at, and what the step did is not known".to_owned()),
         };
-        let params = RevertParams { route, before, after };
+        let params = RevertParams { route, before: &before, after: after.as_deref() };
         let script = self.world.templates.revert_script(&params).map_err(|error| error.to_string())?;
         let mut report = self.change(script.clone(), parse_revert).await;
         if matches!(report, Err(NoReport::Unknown(_))) {
@@ -140,4 +144,13 @@ impl HostTask {
             Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => Err(reason),
         }
     }
+}
+
+/// What `rc.local` should become again, and what it is, if what the step wrote is not on record: our block is cut out.
+fn without_ours(now: &RcLocal) -> Result<(RcLocal, Option<String>), String> {
+    if !now.content.as_deref().unwrap_or_default().contains(rc_local::BEGIN) {
+        return Ok((now.clone(), None));
+    }
+    let text = rc_local::without_block(now).map_err(|obstacle| obstacle.what)?;
+    Ok((RcLocal { content: Some(text), ..now.clone() }, now.content.clone()))
 }

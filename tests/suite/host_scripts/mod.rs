@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod host;
+#[cfg(test)]
+mod staged;
 
 use std::fs;
 use std::time::{Duration, Instant};
@@ -177,7 +179,10 @@ fn the_link_of_rhel_stays_a_link() {
         let facts = host.facts();
         assert_eq!((facts.rc_local.path.as_str(), facts.rc_local.mode), ("/etc/rc.d/rc.local", 0o644));
         let changes = host.changes();
-        assert!(changes.warnings.iter().any(|text| text.contains("begin to run at boot")), "{changes:?}");
+        assert!(
+            changes.warnings.iter().any(|found| found.why.contains("begin to run at boot")),
+            "{changes:?}"
+        );
         let file = changes.rc_local.unwrap();
         assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
         assert!(fs::symlink_metadata(host.etc.path().join("rc.local")).unwrap().is_symlink());

@@ -11,7 +11,7 @@ mod scan;
 mod tests;
 
 use super::route::HostObstacle;
-use super::{RouteTarget, route};
+use super::{Finding, RouteTarget, route};
 use crate::core::observed::facts::RcLocal;
 
 /// How the line in front of the block begins.
@@ -52,7 +52,7 @@ pub fn without_block(current: &RcLocal) -> Result<String, HostObstacle> {
 /// What in a file needs a person's attention although it can be edited: hand-made lines for the same address, exits that
 /// may come first, lines that begin to run because the file becomes executable.
 #[must_use]
-pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<String> {
+pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<Finding> {
     let path = &current.path;
     let text = current.content.as_deref().and_then(|text| cut(text).ok()).unwrap_or_default();
     let mut found = Vec::new();
@@ -69,19 +69,27 @@ pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<String> {
             .windows(2)
             .any(|pair| ["table", "lookup"].contains(&pair[0]) && pair[1] == target.table.to_string());
         if has("ip") && ((has("rule") && of_address) || (has("route") && of_table)) {
-            found.push(format!(
-                "{path}, line {number}: a hand-made line for the same route; our block has the last word, so it is harmless, but remove it: {shown:?}"
+            found.push(Finding::warning(
+                format!("{path}, line {number} is a hand-made line for the same route: {shown:?}"),
+                "our block has the last word, so it is harmless, and nobody needs it any more",
+                format!("remove the line from {path}"),
             ));
         }
     }
     if scan::may_end_early(&text) {
-        found.push(format!(
-            "{path}: an exit under a condition may come before our block and then the route would be missing after a reboot"
+        found.push(Finding::warning(
+            format!("{path} has an exit under a condition that may come before our block"),
+            "if it is taken, the route is missing after a reboot",
+            format!("move the exit behind our block in {path}, or make sure that it is never taken at boot"),
         ));
     }
     let never_ran = current.mode & 0o111 == 0 || !text.starts_with("#!");
     if never_ran && code().next().is_some() {
-        found.push(format!("{path} has not been executable until now: its other lines begin to run at boot"));
+        found.push(Finding::warning(
+            format!("{path} has not been run at boot until now"),
+            "its other lines begin to run at boot together with our block",
+            format!("read {path}, and remove what should not run"),
+        ));
     }
     found
 }

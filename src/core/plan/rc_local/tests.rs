@@ -161,8 +161,8 @@ fn what_needs_attention_is_found() {
     let text = "#!/bin/sh\nip -4 route add default via 172.16.0.253 dev eth1 table 101\n/sbin/ip rule\nip -4 rule add from 172.16.0.20/32 lookup 101\n# ip rule add from 172.16.0.20 lookup 101\nif x; then\nexit 1\nfi\nexit 0\n";
     let found = findings(&RcLocal { mode: 0o644, ..file(text) }, &target);
     assert_eq!(found.len(), 4, "{found:#?}");
-    assert!(found[0].contains("line 2") && found[1].contains("line 4"));
-    assert!(found[2].contains("exit under a condition") && found[3].contains("begin to run"));
+    assert!(found[0].what.contains("line 2") && found[1].what.contains("line 4"));
+    assert!(found[2].what.contains("exit under a condition") && found[3].why.contains("begin to run"));
     let with = with_block(&file("#!/bin/sh\nexit 0\n"), "ip rule add from 172.16.0.20 lookup 101\n").unwrap();
     assert!(findings(&file(&with), &target).is_empty(), "our own block is not a finding");
     assert!(findings(&RcLocal { mode: 0o644, ..file("#!/bin/sh -e\n# x\nexit 0\n") }, &target).is_empty());

@@ -68,10 +68,6 @@ impl Look<'_> {
                 "install the package iproute2 (iproute)",
             );
         }
-        if self.facts.http_client.is_none() {
-            let text = "neither curl nor wget is on the host: its egress address cannot be probed";
-            self.changes.warnings.push(text.to_owned());
-        }
     }
 
     fn network(&mut self) {

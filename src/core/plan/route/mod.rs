@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Finding;
 use crate::core::model::MacAddr;
 
 pub use changes::host_changes;
@@ -44,7 +45,7 @@ pub struct HostChanges {
     /// The change of `rc.local`. A preview, not to be applied, as long as the target has unknown values.
     pub rc_local: Option<FileChange>,
     /// What a person should know and that stops nothing.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 impl HostChanges {

@@ -201,12 +201,6 @@ fn obstacles_are_named() {
 }
 
 #[test]
-fn a_host_without_http_client_is_only_warned_about() {
-    let changes = changes(&Facts { http_client: None, ..fresh() }, &target()).unwrap();
-    assert!(changes.warnings[0].contains("neither curl nor wget"));
-}
-
-#[test]
 fn rc_local_is_left_alone_if_not_wanted() {
     let mut facts = fresh();
     facts.rc_local.obstacle = Some("it is immutable".to_owned());
