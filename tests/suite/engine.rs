@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use egressctl::core::event::HostOutcome;
 use egressctl::core::observed::EipHolder;
-use egressctl::engine;
 use egressctl::ports::CloudErrorKind;
 
 use self::rig::Rig;

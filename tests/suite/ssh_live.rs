@@ -1,4 +1,5 @@
-//! The SSH transport against OpenSSH's sshd, and against a server that misbehaves. Needs sshd and root.
+//! The SSH transport against OpenSSH's sshd, and against a server that misbehaves. Needs sshd; runs it as
+//! whoever runs the tests.
 
 mod connect;
 mod exec;

@@ -8,7 +8,7 @@ const SCRIPT: &str = r#"
     look begin $all
     keep apply eg apply --yes --json
     look applied $all
-    for host in $all; do "$EGRESSCTL" lab reboot "$host"; done
+    reboot $all
     look rebooted $all
     for host in $all; do keep "egress.$host" egress "$host"; done
     keep verify eg verify --json

@@ -18,7 +18,7 @@ use crate::support::lab::{Lab, User};
 pub(super) const SHARED: &str = "203.0.113.250";
 
 /// Functions for scripts. `keep NAME COMMAND…` runs a command and keeps its output, its errors and its exit code; `eg VERB…` is
-/// the program with a journal that outlives the lab; `look TAG HOST…` keeps what hosts are like; `world TAG` what the cloud is
+/// the program with a journal that outlives the lab; `look TAG HOST…` keeps what hosts are like; `reboot HOST…`; `world TAG` what the cloud is
 /// like; `egress HOST` prints where a host's own traffic leaves from.
 const FUNCTIONS: &str = r##"
 keep() {
@@ -34,8 +34,14 @@ hosts() { sed -n 's/^  - name: //p' "$EGRESSCTL_INVENTORY"; }
 address_of() { "$EGRESSCTL" lab exec "$1" -- ip -4 -o addr show dev eth0 | sed -E 's|.* inet ([0-9.]+)/.*|\1|'; }
 egress() { on "$1" bash -c 'fetch 198.51.100.20'; }
 look() {
-    local tag=$1 host; shift
-    for host; do on "$host" bash -c "$LOOK" >"$KEPT/$tag.$host"; done
+    local tag=$1 host one looking=(); shift
+    for host; do on "$host" bash -c "$LOOK" >"$KEPT/$tag.$host" & looking+=($!); done
+    for one in "${looking[@]}"; do wait "$one"; done
+}
+reboot() {
+    local host one booting=()
+    for host; do "$EGRESSCTL" lab reboot "$host" & booting+=($!); done
+    for one in "${booting[@]}"; do wait "$one"; done
 }
 run_of() { sed -n 's/^ *"run": "\(.*\)",$/\1/p' "$KEPT/$1.out"; }
 export LOOK='

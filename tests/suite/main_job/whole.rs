@@ -25,7 +25,7 @@ const SCRIPT: &str = r#"
     keep apply-again eg apply --yes --json
     keep apply-others eg apply --yes --json --limit "$others"
     look again $all; world again
-    for host in $all; do "$EGRESSCTL" lab reboot "$host"; done
+    reboot $all
     look rebooted $all
     keep verify-rebooted eg verify --json --limit "$others"
     keep plan-rebooted eg plan --detailed-exitcode

@@ -139,11 +139,12 @@ fn an_edit_between_plan_and_apply_is_never_overwritten() {
     let script = r#"
         "$EGRESSCTL" apply --yes --json --limit web-1 --events "$KEPT/events" \
             >"$KEPT/apply.out" 2>"$KEPT/apply.err" &
+        apply=$!
         # Seen already, and not written yet.
         until grep -q '"convert"' "$KEPT/events" 2>/dev/null; do sleep 0.02; done
         on web-1 bash -c 'echo \#by-hand >>/etc/rc.d/rc.local'
         look edited web-1
-        code=0; wait $! || code=$?
+        code=0; wait "$apply" || code=$?
         echo "$code" >"$KEPT/apply.rc"
         look after web-1; world after
         keep apply-again eg apply --yes --json --limit web-1

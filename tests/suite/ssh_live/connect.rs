@@ -6,7 +6,7 @@ use std::time::Duration;
 use egressctl::ports::{HostKeyPolicy, SshErrorKind, Target, Transport as _};
 use egressctl::ssh::Russh;
 
-use super::rig::{Keys, LOCAL, PATIENCE, Sshd, chmod, client, connect, fake, pinned, refusal, run};
+use super::rig::{Keys, LOCAL, PATIENCE, Sshd, chmod, client, connect, fake, login, pinned, refusal, run};
 
 #[tokio::test]
 async fn keys_of_every_type_log_in() {
@@ -17,7 +17,7 @@ async fn keys_of_every_type_log_in() {
     for name in ["id", "rsa", "ecdsa"] {
         let target = Target { key: keys.path(name), ..sshd.target(&keys) };
         let session = connect(&target).await.unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(run(&*session, "echo $USER").await.stdout, b"root\n", "{name}");
+        assert_eq!(run(&*session, "echo $USER").await.stdout, format!("{}\n", login()).as_bytes(), "{name}");
         session.close().await;
     }
 }
@@ -29,7 +29,7 @@ async fn a_wrong_key_is_refused_once_and_explained() {
     keys.make("stranger", &["-t", "ed25519"]);
     let target = Target { key: keys.path("stranger"), ..sshd.target(&keys) };
     let message = refusal(&target, SshErrorKind::Auth).await;
-    for part in ["refused root", "stranger", "SHA256:", "it offers: publickey"] {
+    for part in [&*format!("refused {}", login()), "stranger", "SHA256:", "it offers: publickey"] {
         assert!(message.contains(part), "{part}: {message}");
     }
     assert_eq!(sshd.log().matches("Failed publickey").count(), 1, "{}", sshd.log());
@@ -38,7 +38,7 @@ async fn a_wrong_key_is_refused_once_and_explained() {
 #[tokio::test]
 async fn a_host_that_admits_nobody() {
     let keys = Keys::new();
-    let sshd = Sshd::start(&keys, "DenyUsers root");
+    let sshd = Sshd::start(&keys, &format!("DenyUsers {}", login()));
     refusal(&sshd.target(&keys), SshErrorKind::Auth).await;
 }
 
@@ -141,7 +141,7 @@ async fn private_keys_that_cannot_be_used() {
         let target = Target {
             address: LOCAL,
             port: 1,
-            user: "root".into(),
+            user: login(),
             key,
             host_key: pinned(&keys.public("id")),
             jump: None,
@@ -184,7 +184,7 @@ async fn hosts_that_are_no_ssh_hosts() {
     let target = Target {
         address: LOCAL,
         port: refused,
-        user: "root".into(),
+        user: login(),
         key: keys.path("id"),
         host_key: pinned(&keys.public("id")),
         jump: None,

@@ -10,7 +10,7 @@ use russh::{Channel, ChannelId, Sig};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::rig::{Keys, LOCAL, PATIENCE, connect, pinned, refusal, script};
+use super::rig::{Keys, LOCAL, PATIENCE, connect, login, pinned, refusal, script};
 
 /// What the server does when asked to run something.
 #[derive(Debug, Clone, Copy)]
@@ -102,7 +102,7 @@ async fn server(
     let target = Target {
         address: LOCAL,
         port,
-        user: "root".into(),
+        user: login(),
         key: keys.path("id"),
         host_key: pinned(&keys.public("host")),
         jump: None,

@@ -22,6 +22,12 @@ pub(super) const SSHD: &str = "/usr/sbin/sshd";
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+/// The login name of whoever runs the tests: the only one that an sshd of an ordinary user lets in.
+pub(super) fn login() -> String {
+    let output = Command::new("id").arg("-un").output().expect("id is needed");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
 /// A folder with a client key `id` (and others on demand).
 pub(super) struct Keys {
     pub(super) dir: TempDir,
@@ -76,7 +82,9 @@ impl Sshd {
             "{SSHD} is missing; these tests need it (apt-get install openssh-server)"
         );
         let keys = Keys::new();
-        fs::create_dir_all("/run/sshd").expect("sshd needs /run/sshd; run these tests as root");
+        if rustix::process::geteuid().is_root() {
+            fs::create_dir_all("/run/sshd").expect("an sshd of root needs /run/sshd");
+        }
         for kind in ["ed25519", "ecdsa", "rsa"] {
             keys.make(kind, &["-t", kind]);
         }
@@ -86,7 +94,7 @@ impl Sshd {
         for _ in 0..5 {
             let port = free_port();
             let dir = keys.dir.path().display();
-            // SHLVL keeps bash, if it is root's shell, from reading root's .bashrc.
+            // SHLVL keeps bash, if it is the login's shell, from reading .bashrc.
             let config = format!(
                 "{extra}\nListenAddress 127.0.0.1\nPort {port}\nPidFile none\nUsePAM no\nStrictModes no\n\
                  HostKey {dir}/ed25519\nHostKey {dir}/ecdsa\nHostKey {dir}/rsa\nAuthorizedKeysFile {dir}/authorized\n\
@@ -137,12 +145,12 @@ impl Sshd {
         HostKeyPolicy::KnownHosts { files: vec![path], names: vec![lookup_name("h", self.port)] }
     }
 
-    /// A target: root with the client's key `id`, host key on record.
+    /// A target: our own login with the client's key `id`, host key on record.
     pub(super) fn target(&self, client: &Keys) -> Target {
         Target {
             address: LOCAL,
             port: self.port,
-            user: "root".into(),
+            user: login(),
             key: client.path("id"),
             host_key: self.knows("ed25519"),
             jump: None,
@@ -155,7 +163,7 @@ impl Sshd {
         Some(Box::new(Jump {
             host: "127.0.0.1".into(),
             port: self.port,
-            user: "root".into(),
+            user: login(),
             key: client.path("id"),
             host_key: self.knows("ed25519"),
         }))
