@@ -16,10 +16,10 @@ use super::reap::Reaper;
 use crate::core::text::clean_line;
 use crate::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind};
 
-/// The whole command line, for root's login.
-const SHELL: &str = "/bin/sh -s";
+/// The whole command line, for root's login. `exec`, so that the login's own shell does not turn a signal into a status.
+const SHELL: &str = "exec /bin/sh -s";
 /// The whole command line, for others.
-const SUDO_SHELL: &str = "sudo -n /bin/sh -s";
+const SUDO_SHELL: &str = "exec sudo -n /bin/sh -s";
 /// A command that writes more than this many times its limit is cut off instead of drained.
 const FLOOD: usize = 64;
 /// Once the exit status is known: how long silence may last before we stop waiting for the end of output that a process

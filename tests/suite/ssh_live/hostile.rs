@@ -50,7 +50,7 @@ impl server::Handler for Trickster {
         line: &[u8],
         it: &mut Session,
     ) -> Result<(), russh::Error> {
-        assert_eq!(line, b"/bin/sh -s");
+        assert_eq!(line, b"exec /bin/sh -s");
         match self.0 {
             Trick::EndWithoutStatus => {
                 it.data(id, &b"half"[..])?;
