@@ -91,26 +91,30 @@ async fn inside(args: &DemoArgs) -> Result<ExitCode, Problem> {
     let hosts = engine::apply(&fleet.world, &id, &fleet.hosts(), &discovered, &plan).await;
     let outages = meter.stop().await?;
     let mut report = ending::report(&fleet, Some(id.clone()), Verb::Apply, started, hosts);
-    for host in &mut report.hosts {
-        host.outage_ms = outages.get(&host.name).copied();
-    }
-    claims.applied(&report);
 
     fleet.ui.out("\n== Verify: before and after, seen from the internet\n");
-    show(&fleet, &report);
-    ending::write_report(&args.report, &report)?;
-    fleet.ui.out(&format!("\nReport: {}\n", args.report.display()));
-
-    fleet.ui.out("\n== Plan again\n");
     let (discovered, again) = look(&fleet).await?;
-    fleet.ui.out(&plan_text(&again, Detail::Folded));
-    claims.add("a second plan is empty", again.is_empty());
     let verified = engine::verify(&fleet.world, &fleet.hosts(), &discovered, &again).await;
+    for (host, seen) in report.hosts.iter_mut().zip(&verified) {
+        host.outage_ms = outages.get(&host.name).copied();
+        // A host that needed nothing was not probed before; what is seen of it now is all there is.
+        if host.egress_after.is_empty() {
+            host.egress_after.clone_from(&seen.egress_after);
+        }
+    }
+    claims.applied(&report);
     let done = verified.iter().filter(|host| !matches!(host.outcome, HostOutcome::Refused(_)));
     claims.add(
         "inbound and egress of every host hold",
         done.clone().all(|host| host.outcome == HostOutcome::Ok),
     );
+    show(&fleet, &report);
+    ending::write_report(&args.report, &report)?;
+    fleet.ui.out(&format!("\nReport: {}\n", args.report.display()));
+
+    fleet.ui.out("\n== Plan again\n");
+    fleet.ui.out(&plan_text(&again, Detail::Folded));
+    claims.add("a second plan is empty", again.is_empty());
 
     fleet.ui.out("\n== Roll one host back\n");
     let mut candidates = rollback::candidates(&fleet, &id).await?;
