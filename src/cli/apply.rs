@@ -11,6 +11,8 @@ use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
+use crate::core::event::Event;
+use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
 use crate::core::report::Verb;
 use crate::engine;
@@ -67,11 +69,12 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
 }
 
 /// Opens a run in the journal.
-pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<crate::core::model::RunId, Problem> {
+pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<RunId, Problem> {
     let now = fleet.world.clock.now_ms();
     let id = new_run_id(now).map_err(Problem::failed)?;
     let meta = RunMeta { id: id.clone(), verb, started_ms: now, inventory: fleet.inventory.clone() };
     fleet.world.journal.begin(&meta).await.map_err(|error| Problem::failed(error.to_string()))?;
+    fleet.world.events.emit(Event::RunStarted { run: id.clone() });
     Ok(id)
 }
 

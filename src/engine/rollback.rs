@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::apply::{Driver, lost, report_of};
+use super::apply::{Driver, lost, report_of, task};
 use super::ops::HostTask;
 use super::verify::probe_until;
 use super::{Discovered, EngineError, World, fleet};
@@ -99,18 +99,7 @@ pub async fn rollback(
     let items: Vec<(HostTask, RollbackHost, Option<HostOutcome>)> = hosts
         .iter()
         .map(|(host, back)| {
-            let primary =
-                discovered.observed.cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
-            let task = HostTask {
-                world: world.clone(),
-                host: (*host).clone(),
-                run: run.to_string(),
-                facts: discovered.observed.facts.get(&host.name).and_then(|facts| facts.seen()).cloned(),
-                key: discovered.keys.get(&host.name).cloned(),
-                primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
-                address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
-                egress: Vec::new(),
-            };
+            let task = task(world, run.as_str(), host, discovered, &empty_plan(host));
             let refused = changed_since(&task, &back.saga, &discovered.observed.cloud);
             (task, back.clone(), refused.map(HostOutcome::Refused))
         })

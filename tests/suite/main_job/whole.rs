@@ -18,6 +18,7 @@ const SCRIPT: &str = r#"
     look begin $all; world begin
     keep plan eg plan --json
     keep apply eg apply --yes --json --events "$KEPT/apply.events" --report "$KEPT/apply.html"
+    grep -q '"event":"run_started"' "$KEPT/apply.events"
     look applied $all; world applied
     keep verify-all eg verify --json
     keep verify eg verify --json --limit "$others"
