@@ -11,7 +11,10 @@ pub(super) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_ms(&self) -> i64 {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place the wall clock is read")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place where the product reads the wall clock; the lab's emulator has its own"
+        )]
         let now = std::time::SystemTime::now();
         now.duration_since(UNIX_EPOCH)
             .ok()

@@ -1,7 +1,6 @@
 //! `egressctl lab …`
 
 use std::ffi::OsString;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -14,6 +13,7 @@ use crate::lab::control::Status;
 use crate::lab::services::outage::run_until_stdin_closes;
 use crate::lab::spec::{Flavour, LabSpec, Sshd};
 use crate::lab::{LabError, client, host, parent, supervisor};
+use crate::ui;
 
 /// Arguments of `egressctl lab`.
 #[derive(Debug, Args)]
@@ -123,8 +123,7 @@ impl Options {
 
 pub(super) fn run(args: LabArgs) -> ExitCode {
     act(args.verb).unwrap_or_else(|error| {
-        // A closed stderr leaves nobody to tell.
-        let _ = writeln!(std::io::stderr(), "egressctl lab: {error}");
+        ui::complain(&format!("egressctl lab: {error}"));
         ExitCode::from(error.code)
     })
 }
@@ -154,7 +153,7 @@ fn outage(targets: Vec<SocketAddr>, interval: Duration) -> Result<ExitCode, LabE
     let runtime = runtime.map_err(|error| error.to_string())?;
     let json =
         runtime.block_on(run_until_stdin_closes(targets, interval)).map_err(|error| error.to_string())?;
-    std::io::stdout().write_all(json.as_bytes()).map_err(|error| error.to_string())?;
+    ui::say(&json);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -174,8 +173,8 @@ fn shell(spec: &LabSpec) -> Result<ExitCode, LabError> {
                   egressctl lab exec HOST -- CMD    on a host, not by SSH\n  \
                   egressctl lab internet -- CMD     from the internet\n  \
                   egressctl lab reboot HOST         power cut and boot\n\
-                The inventory is $EGRESSCTL_INVENTORY.\n";
-    let _ = std::io::stderr().write_all(hint.as_bytes());
+                The inventory is $EGRESSCTL_INVENTORY.";
+    ui::complain(hint);
     parent::run(spec, &[shell.unwrap_or_else(|| "/bin/sh".into())])
 }
 
@@ -186,7 +185,7 @@ fn status(status: &Status, json: bool) -> Result<ExitCode, LabError> {
     } else {
         table(status)
     };
-    std::io::stdout().write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+    ui::say(&text);
     Ok(ExitCode::SUCCESS)
 }
 

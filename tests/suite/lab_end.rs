@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,40 +20,58 @@ const SHOW_NAMESPACES: &str = r#"
     echo ready
 "#;
 
-/// Starts a lab and reads what its script prints until `ready`.
-fn started(user: User, script: &str, group: bool) -> (Child, BTreeSet<String>) {
+/// The namespaces of a lab by name. They are held open, because the kernel gives the number in the name to the next
+/// namespace, of a lab of another test perhaps, as soon as nobody does.
+struct Namespaces {
+    names: BTreeSet<String>,
+    _held: Vec<fs::File>,
+}
+
+/// Starts a lab and reads what its script prints until `ready`. Its standard input closes when it is waited for.
+fn started(user: User, script: &str, group: bool) -> (Child, Namespaces) {
     let mut command = Lab::command(user, &["--hosts", "2"], script);
     if group {
         command.process_group(0);
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let seen: BTreeSet<String> = lines.map(Result::unwrap).take_while(|line| line != "ready").collect();
-    assert!(seen.len() > 10, "{seen:?}");
-    (child, seen)
+    let names: BTreeSet<String> = lines.map(Result::unwrap).take_while(|line| line != "ready").collect();
+    assert!(names.len() > 10, "{names:?}");
+    let held = links_to(&names).into_iter().filter_map(|(_, link)| fs::File::open(link).ok()).collect();
+    (child, Namespaces { names, _held: held })
 }
 
 fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap()
 }
 
-/// Processes of this machine that are in one of these namespaces, or hold one open by a mount.
-fn users_of(namespaces: &BTreeSet<String>) -> Vec<String> {
+/// The links of this machine's processes to one of these namespaces: the process's folder and the link.
+fn links_to(names: &BTreeSet<String>) -> Vec<(PathBuf, PathBuf)> {
     let mut found = Vec::new();
     for process in fs::read_dir("/proc").unwrap().flatten() {
         let Ok(links) = fs::read_dir(process.path().join("ns")) else { continue };
-        for link in links.flatten() {
-            let target = fs::read_link(link.path()).unwrap_or_default();
-            if namespaces.contains(target.to_str().unwrap_or_default()) {
-                let comm = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
-                found.push(format!("{} {} {target:?}", process.path().display(), comm.trim()));
+        for link in links.flatten().map(|link| link.path()) {
+            let target = fs::read_link(&link).unwrap_or_default();
+            if names.contains(target.to_str().unwrap_or_default()) {
+                found.push((process.path(), link));
             }
         }
     }
     found
 }
 
-fn wait_until_nothing_is_left(namespaces: &BTreeSet<String>) {
+/// Processes of this machine that are in one of these namespaces.
+fn users_of(namespaces: &Namespaces) -> Vec<String> {
+    let links = links_to(&namespaces.names).into_iter();
+    links
+        .map(|(process, link)| {
+            let comm = fs::read_to_string(process.join("comm")).unwrap_or_default();
+            format!("{} {}", link.display(), comm.trim())
+        })
+        .collect()
+}
+
+fn wait_until_nothing_is_left(namespaces: &Namespaces) {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         let left = users_of(namespaces);
@@ -84,7 +103,8 @@ fn the_commands_status_is_the_labs_status() {
 #[test]
 fn an_ordinary_end_leaves_nothing() {
     for user in users() {
-        let script = format!("{SHOW_NAMESPACES} sleep 1000 & setsid sleep 1000 & disown -a; exit 0");
+        let script =
+            format!("{SHOW_NAMESPACES} sleep 1000 & setsid sleep 1000 & disown -a; read -r _ || :; exit 0");
         let (mut child, namespaces) = started(user, &script, false);
         assert!(child.wait().unwrap().success());
         // At once: the parent returns when the lab is gone.

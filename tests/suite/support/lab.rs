@@ -43,6 +43,18 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Whether labs with OpenSSH's server can be started: by root. Anybody else must be told so, which is then what is proven.
+pub(crate) fn openssh_or_refusal() -> bool {
+    if is_root() {
+        return true;
+    }
+    let output = Lab::run(&["--sshd", "openssh"], "exit 0");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("--sshd openssh needs root; use --sshd builtin"), "{text}");
+    false
+}
+
 /// A lab around one script.
 pub(crate) struct Lab;
 
