@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 use super::rig::{Stage, holders, secondary_enis};
 use crate::support::lab::User;
 
-/// Delays until the kill, milliseconds: spread over the time that one host takes.
-const DELAYS: [u32; 12] = [150, 500, 800, 1100, 1400, 1700, 2000, 2300, 2600, 2900, 3200, 3600];
+/// How many hosts are killed in the middle: after the first line of progress, after the second, and so on.
+const KILLS: usize = 12;
 
 /// Each trial is a host and a journal of its own, all at the same time.
 const SCRIPT: &str = r#"
     trial() {
-        local host=$1 delay=$2
+        local host=$1 lines=$2
         export EGRESSCTL_STATE_DIR="$KEPT/state.$host"
         "$EGRESSCTL" apply --yes --limit "$host" >"$KEPT/killed.$host.out" 2>"$KEPT/killed.$host.err" &
         local victim=$!
-        sleep "$delay"
+        until [ "$(wc -l <"$KEPT/killed.$host.err")" -ge "$lines" ] || ! kill -0 "$victim" 2>/dev/null; do
+            sleep 0.01
+        done
         kill -9 "$victim" || true
         wait "$victim" || true
         keep "again.$host" eg apply --yes --json --limit "$host"
@@ -23,10 +25,10 @@ const SCRIPT: &str = r#"
         keep "verify.$host" eg verify --limit "$host"
     }
     trials=()
-    delays=(DELAYS)
+    lines=0
     for host in $(hosts | grep -v -e done-1 -e dark-1); do
-        trial "$host" "${delays[0]}" & trials+=($!)
-        delays=("${delays[@]:1}")
+        lines=$((lines + 1))
+        trial "$host" "$lines" & trials+=($!)
     done
     for one in "${trials[@]}"; do wait "$one"; done
     world end
@@ -34,13 +36,12 @@ const SCRIPT: &str = r#"
 
 #[test]
 fn a_killed_apply_is_finished_by_the_next_one() {
-    let delays: Vec<String> = DELAYS.iter().map(|ms| format!("{:.3}", f64::from(*ms) / 1000.0)).collect();
     let stage = Stage::new(User::Same);
-    let hosts = (DELAYS.len() + 2).to_string();
-    stage.run(&["--hosts", &hosts], &SCRIPT.replace("DELAYS", &delays.join(" ")));
+    let hosts = (KILLS + 2).to_string();
+    stage.run(&["--hosts", &hosts], SCRIPT);
     let state = stage.json("end.state");
     let mut stopped_after = BTreeSet::new();
-    for index in (0..DELAYS.len() + 2).filter(|index| ![0, 4].contains(index)) {
+    for index in (0..KILLS + 2).filter(|index| ![0, 4].contains(index)) {
         let host = match index {
             1 | 2 => format!("web-{index}"),
             3 => "prepaid-1".to_owned(),
