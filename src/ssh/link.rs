@@ -278,3 +278,5 @@ fn refused(login: &Login, vitals: &Vitals, is_closed: bool, answer: Answer) -> S
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turns;

@@ -20,6 +20,7 @@ use self::failure::{failure, no_answer, tcp};
 use self::jump::Pool;
 use self::keys::LoginKey;
 use self::link::{Link, Login};
+use self::prompt::Prompt;
 use self::trust::Books;
 use crate::ports::{Exec, HostKey, Jump, Output, Session, SshError, SshErrorKind, Target, Transport};
 
@@ -34,6 +35,7 @@ mod jump;
 mod keys;
 pub mod known_hosts;
 mod link;
+mod prompt;
 mod reap;
 mod trust;
 mod tunnel;
@@ -186,7 +188,7 @@ async fn dial(
     addresses: &[SocketAddr],
     deadline: Instant,
     within: Duration,
-) -> Result<TcpStream, SshError> {
+) -> Result<Prompt, SshError> {
     let begun = Instant::now();
     let mut attempts = JoinSet::new();
     for (delay, address) in (0u32..).map(|n| STAGGER * n).zip(addresses.iter().copied()) {
@@ -201,7 +203,7 @@ async fn dial(
     loop {
         match timeout_at(deadline, attempts.join_next()).await {
             Err(_) => return Err(no_answer(at, within)),
-            Ok(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Ok(Some(Ok(Ok(stream)))) => return Ok(Prompt::new(stream)),
             Ok(Some(Ok(Err(error)))) => last = Some(tcp(at, &error, begun.elapsed())),
             Ok(Some(Err(_))) => {}
             Ok(None) => {

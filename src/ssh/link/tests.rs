@@ -54,11 +54,11 @@ impl server::Handler for Welcoming {
     }
 }
 
-fn key() -> PrivateKey {
+pub(super) fn key() -> PrivateKey {
     Ed25519Keypair::from_seed(&[7; 32]).into()
 }
 
-fn login() -> Login {
+pub(super) fn login() -> Login {
     let public = key().public_key().to_openssh().unwrap();
     let (algorithm, base64) = public.split_once(' ').unwrap();
     let within = Duration::from_secs(20);

@@ -1,0 +1,112 @@
+//! How often a command waits for the far end, from the first byte to its last: counted behind a delay line in virtual
+//! time, where nothing else takes any. What a real sshd and its TCP add to that is in `docs/performance.md`.
+
+use russh::server::{ChannelOpenHandle, Msg, Session};
+use russh::{Channel, ChannelId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::time::sleep_until;
+
+use super::super::exec;
+use super::tests::{key, login};
+use super::*;
+use crate::ports::Exec;
+use russh::server::{self, Auth, VerifiedPublicKey};
+use tokio::io::{DuplexStream, duplex};
+
+/// There and back.
+const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// Lets a key in and says 0 to every command that has read its input.
+struct Obliging;
+
+impl server::Handler for Obliging {
+    type Error = russh::Error;
+
+    async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
+        Ok(Auth::Accept)
+    }
+
+    async fn channel_open_session(
+        &mut self,
+        _: Channel<Msg>,
+        reply: ChannelOpenHandle,
+        _: &mut Session,
+    ) -> Result<(), russh::Error> {
+        reply.accept().await;
+        Ok(())
+    }
+
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        _: &[u8],
+        session: &mut Session,
+    ) -> Result<(), russh::Error> {
+        session.channel_success(id)
+    }
+
+    async fn channel_eof(&mut self, id: ChannelId, session: &mut Session) -> Result<(), russh::Error> {
+        session.exit_status_request(id, 0)?;
+        session.eof(id)?;
+        session.close(id)
+    }
+}
+
+/// Carries bytes one way and delivers them half a round trip later.
+fn carry(mut from: ReadHalf<DuplexStream>, mut to: WriteHalf<DuplexStream>) {
+    let (sender, mut under_way) = unbounded_channel();
+    tokio::spawn(async move {
+        let mut bytes = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = from.read(&mut bytes).await {
+            let _ = sender.send((Instant::now() + ROUND_TRIP / 2, bytes[..length].to_vec()));
+        }
+    });
+    tokio::spawn(async move {
+        while let Some((due, bytes)) = under_way.recv().await {
+            sleep_until(due).await;
+            if to.write_all(&bytes).await.is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// A stream to a host that is far away.
+fn far_away() -> DuplexStream {
+    let (ours, near) = duplex(1 << 16);
+    let (far, theirs) = duplex(1 << 16);
+    let (near_in, near_out) = split(near);
+    let (far_in, far_out) = split(far);
+    carry(near_in, far_out);
+    carry(far_in, near_out);
+    let config = server::Config { keys: vec![key()], ..server::Config::default() };
+    tokio::spawn(async move {
+        if let Ok(running) = server::run_stream(Arc::new(config), theirs, Obliging).await {
+            let _ = running.await;
+        }
+    });
+    ours
+}
+
+/// Whole round trips since then. Half of one is more than all else takes, which is nothing.
+fn round_trips(since: Instant) -> u32 {
+    let count = since.elapsed().as_secs_f64() / ROUND_TRIP.as_secs_f64();
+    (0..).find(|whole| f64::from(*whole) > count - 0.5).unwrap()
+}
+
+/// The handshake of TCP comes before all this, and is one more.
+#[tokio::test(start_paused = true)]
+async fn a_login_and_a_command_wait_no_more_often_than_they_must() {
+    let begun = Instant::now();
+    let link = Arc::new(Link::open(far_away(), login(), &Settings::default()).await.unwrap());
+    // Algorithms, keys, service, "would you take this key?", signature.
+    assert_eq!(round_trips(begun), 5);
+    let exec =
+        Exec { script: "true\n".to_owned(), sudo: false, wall: Duration::from_secs(60), max_output: 10 };
+    exec::run(&link, &exec).await.unwrap();
+    // Channel; request, input and result.
+    assert_eq!(round_trips(begun), 7);
+    link.close().await;
+    assert_eq!(round_trips(begun), 7);
+}
