@@ -126,6 +126,12 @@ pub enum OutcomeKind {
     Ok,
     /// It was changed, and the probes hold.
     Changed,
+    /// It was not begun, because the run was stopped before.
+    Skipped,
+    /// Another run holds it.
+    Locked,
+    /// It is not any more as it was when the plan was made.
+    Stale,
     /// It was refused before anything was changed.
     Refused,
     /// It was taken back.
@@ -140,9 +146,12 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// All kinds, from good to bad.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Changed,
+        Self::Skipped,
+        Self::Locked,
+        Self::Stale,
         Self::Refused,
         Self::Reverted,
         Self::Failed,
@@ -160,6 +169,9 @@ impl OutcomeKind {
             HostOutcome::Failed(_) => Self::Failed,
             HostOutcome::Unreachable(_) => Self::Unreachable,
             HostOutcome::Refused(_) => Self::Refused,
+            HostOutcome::Skipped(_) => Self::Skipped,
+            HostOutcome::Stale(_) => Self::Stale,
+            HostOutcome::Locked(_) => Self::Locked,
             HostOutcome::Unknown(_) => Self::Unknown,
         }
     }
@@ -174,6 +186,9 @@ impl OutcomeKind {
             Self::Failed => "failed",
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
+            Self::Skipped => "skipped",
+            Self::Stale => "stale",
+            Self::Locked => "locked",
             Self::Unknown => "unknown",
         }
     }
@@ -188,6 +203,9 @@ impl OutcomeKind {
             Self::Failed => 'x',
             Self::Unreachable => '!',
             Self::Refused => '-',
+            Self::Skipped => '.',
+            Self::Stale => '%',
+            Self::Locked => '#',
             Self::Unknown => '?',
         }
     }
@@ -203,6 +221,9 @@ impl HostReport {
             | HostOutcome::Failed(reason)
             | HostOutcome::Unreachable(reason)
             | HostOutcome::Refused(reason)
+            | HostOutcome::Skipped(reason)
+            | HostOutcome::Stale(reason)
+            | HostOutcome::Locked(reason)
             | HostOutcome::Unknown(reason) => Some(reason),
         }
     }
