@@ -73,6 +73,7 @@ pub(super) fn login() -> Login {
         trust: Trust::Pinned(KeyBlob::parse(algorithm, base64).unwrap()),
         deadline: Instant::now() + within,
         within,
+        keepalive: Keepalive::default(),
     }
 }
 
