@@ -5,10 +5,12 @@
 pub mod event;
 pub mod inventory;
 pub mod model;
+mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
 pub mod saga;
+pub mod ssh_config;
 pub mod template;
 pub mod text;
 pub mod verify;

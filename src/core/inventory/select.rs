@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::glob::{glob_matches, is_glob};
 use super::pattern::{Sign, Subscript, Term, terms};
-use super::words::nearest;
 use super::{Desired, HostDesired};
+use crate::core::near::nearest;
 
 /// Why a pattern selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
