@@ -164,7 +164,7 @@ impl Reader<'_> {
                     self.ignored.extend(patterns.map(str::to_lowercase));
                     Ok(Vec::new())
                 }
-                _ => self::setting(name, arguments, place).map(|setting| vec![Line::Set(setting)]),
+                _ => self::setting(name, &arguments, place).map(|setting| vec![Line::Set(setting)]),
             },
         }
     }
@@ -175,7 +175,7 @@ fn is_off(arguments: &[String]) -> bool {
     arguments.first().is_some_and(|first| off.iter().any(|word| word.eq_ignore_ascii_case(first)))
 }
 
-fn setting(name: &str, arguments: Vec<String>, place: &Place) -> Result<Setting, String> {
+fn setting(name: &str, arguments: &[String], place: &Place) -> Result<Setting, String> {
     let several = matches!(name, "UserKnownHostsFile" | "GlobalKnownHostsFile" | "ProxyCommand");
     if arguments.len() > 1 && !several {
         return Err(format!("{name} has more than one value; put a value with spaces into quotes"));

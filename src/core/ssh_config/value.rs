@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn jump_hosts_are_read_in_every_form() {
-        let table: [(&str, &[(Option<&str>, &str, Option<u16>)]); 6] = [
+        type Read<'a> = (Option<&'a str>, &'a str, Option<u16>);
+        let table: [(&str, &[Read<'_>]); 6] = [
             ("none", &[]),
             ("a", &[(None, "a", None)]),
             ("u@a:2222,b", &[(Some("u"), "a", Some(2222)), (None, "b", None)]),

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn lines_are_split_as_openssh_splits_them() {
-        let table: &[(&str, Option<(&str, &[&str])>)] = &[
+        type Line<'a> = (&'a str, &'a [&'a str]);
+        let table: &[(&str, Option<Line<'_>>)] = &[
             ("", None),
             ("  \t", None),
             ("# Port 1", None),
