@@ -8,9 +8,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
+use egressctl::core::model::Secret;
 use egressctl::ports::{
-    AuthMethod, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
-    Target, Transport as _,
+    Asker, AuthMethod, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Question, Session,
+    SshError, SshErrorKind, Target, Transport as _, Unanswered,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -253,7 +255,17 @@ pub(super) fn through(jumps: impl IntoIterator<Item = Jump>) -> Vec<Hop> {
 }
 
 pub(super) fn client() -> Russh {
-    Russh::new(Settings::default())
+    Russh::new(Settings::default(), Arc::new(Nobody))
+}
+
+/// Nobody is there to be asked.
+struct Nobody;
+
+#[async_trait]
+impl Asker for Nobody {
+    async fn secret(&self, question: &Question) -> Result<Secret<String>, Unanswered> {
+        Err(Unanswered(format!("nobody is there to answer {question:?}")))
+    }
 }
 
 pub(super) async fn connect(target: &Target) -> Result<Box<dyn Session>, SshError> {
