@@ -62,9 +62,12 @@ impl Setback {
     }
 }
 
-/// How often one thing was tried.
+/// How often one thing was tried, and what stood in the way.
 #[derive(Debug, Default)]
-pub(super) struct Tries(u32);
+pub(super) struct Tries {
+    count: u32,
+    before: Option<SshError>,
+}
 
 impl Tries {
     /// Waits until it is to be tried again.
@@ -72,13 +75,16 @@ impl Tries {
     /// # Errors
     /// The failure itself, if it is for good, was met often enough, or no time is left.
     pub(super) async fn again(&mut self, setback: Setback, patience: &Patience) -> Result<(), SshError> {
-        self.0 += 1;
-        let pause = pause(self.0);
-        match setback.passing {
-            Some(passing) if self.0 < passing.tries() && patience.left() > pause => {
+        self.count += 1;
+        let (pause, left) = (pause(self.count), patience.left());
+        match (setback.passing, self.before.take()) {
+            (Some(passing), _) if self.count < passing.tries() && left > pause => {
+                self.before = Some(setback.error);
                 patience.pause(pause).await;
                 Ok(())
             }
+            // That the time ran out in the last attempt says less than what stood in the way until then.
+            (None, Some(before)) if left.is_zero() => Err(before),
             _ => Err(setback.error),
         }
     }
@@ -107,7 +113,7 @@ mod tests {
         loop {
             if let Err(last) = tries.again(make(), &patience).await {
                 assert_eq!(last, error());
-                return tries.0;
+                return tries.count;
             }
         }
     }
@@ -120,6 +126,16 @@ mod tests {
         }
         assert_eq!(tries(3600, || error().into()).await, 1);
         assert_eq!(tries(0, || Setback::passing(Dropped, error())).await, 1, "no time is left");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn running_out_of_time_does_not_hide_the_cause() {
+        let patience = Patience::new(Duration::from_secs(60));
+        let mut tries = Tries::default();
+        assert_eq!(tries.again(Setback::passing(Passing::Dropped, error()), &patience).await, Ok(()));
+        patience.pause(Duration::from_secs(60)).await;
+        let late = SshError { message: "late".to_owned(), ..error() };
+        assert_eq!(tries.again(late.into(), &patience).await, Err(error()));
     }
 
     #[test]
