@@ -6,4 +6,5 @@ mod connect;
 mod exec;
 mod hostile;
 mod jump;
+mod recovery;
 mod rig;
