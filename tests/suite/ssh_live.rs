@@ -7,3 +7,4 @@ mod exec;
 mod hostile;
 mod jump;
 mod rig;
+mod trust;
