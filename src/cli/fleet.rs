@@ -105,7 +105,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()
@@ -144,7 +144,8 @@ impl FleetArgs {
         };
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
+        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,

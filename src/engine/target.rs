@@ -19,7 +19,7 @@ pub(super) fn managed(host: &HostDesired, address: Ipv4Addr) -> Result<Target, S
 /// The host by its public address, proven by the key it has shown before.
 pub(super) fn inbound(host: &HostDesired, address: Ipv4Addr, key: HostKey) -> Result<Target, SshError> {
     // No jump: the point is whether the internet's side reaches it.
-    let mut target = target(host, address, host.verify.inbound_port, HostKeyPolicy::Pinned(key))?;
+    let mut target = target(host, address, host.verify.inbound_port, HostKeyPolicy::Pinned(vec![key]))?;
     target.jumps.clear();
     Ok(target)
 }

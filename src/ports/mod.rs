@@ -6,12 +6,14 @@ mod cloud;
 mod events;
 mod journal;
 mod login;
+mod record;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
 pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
+pub use record::{KeyRecord, Stranger};
 pub use transport::{
     Exec, ExitStatus, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
     Target, Transport,

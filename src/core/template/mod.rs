@@ -17,16 +17,18 @@ use serde_json::Value;
 
 pub use quote::sh_quote;
 pub use scripts::{
-    APPLY_WAIT_SECONDS, ApplyParams, PUBLIC_DESTINATION, ProbeParams, RevertParams, StageParams,
+    APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION, ProbeParams, RevertParams,
+    StageParams,
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 8] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
+    ("once.sh", include_str!("../../../templates/once.sh.hbs")),
     ("probe.sh", include_str!("../../../templates/probe.sh.hbs")),
     ("rc_local.sh", include_str!("../../../templates/rc_local.sh.hbs")),
 ];

@@ -17,6 +17,9 @@ pub const APPLY_WAIT_SECONDS: u32 = 60;
 /// The destination that stands for "the internet" when the kernel is asked for a route. No packet is sent to it.
 pub const PUBLIC_DESTINATION: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 
+/// Where a host keeps the answers of steps: gone after a boot, as is what a step was about to do.
+pub const ONCE_FOLDER: &str = "/run/egressctl/steps";
+
 /// What stands for a value that only applying can tell.
 const UNKNOWN: &str = "(known after apply)";
 
@@ -63,6 +66,17 @@ pub struct ProbeParams {
     pub address: Option<Ipv4Addr>,
     /// Limit for one question, in seconds. The script takes at most this and 2 s more for each URL and source, and 10 s.
     pub seconds: u32,
+}
+
+/// Values of the script around a step that is to be done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OnceParams<'a> {
+    /// Where answers are kept; [`ONCE_FOLDER`] unless a test knows better.
+    pub folder: &'a str,
+    /// What stands for this step and no other: letters and digits.
+    pub key: &'a str,
+    /// The step's script.
+    pub step: &'a str,
 }
 
 #[derive(Serialize)]
@@ -173,6 +187,16 @@ impl Templates {
         self.script("revert.sh", &context)
     }
 
+    /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
+    /// its answer. The first line is `egressctl-once first`, `read` (an earlier run's answer) or `again` (an earlier run was
+    /// cut off half-way).
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn once_script(&self, params: &OnceParams<'_>) -> Result<String, TemplateError> {
+        self.render("once.sh", params)
+    }
+
     /// The script that asks the echo services. Changes nothing.
     ///
     /// # Errors
@@ -241,6 +265,7 @@ impl Templates {
         }
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         Ok(())
     }

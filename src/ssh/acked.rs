@@ -14,19 +14,19 @@ use tokio::net::TcpStream;
 const READS: u8 = 32;
 
 /// The stream.
-pub(super) struct Prompt {
+pub(super) struct Acked {
     stream: TcpStream,
     /// Reads that are still acknowledged at once.
     left: u8,
 }
 
-impl Prompt {
+impl Acked {
     pub(super) fn new(stream: TcpStream) -> Self {
         Self { stream, left: READS }
     }
 }
 
-impl AsyncRead for Prompt {
+impl AsyncRead for Acked {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -42,7 +42,7 @@ impl AsyncRead for Prompt {
     }
 }
 
-impl AsyncWrite for Prompt {
+impl AsyncWrite for Acked {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, buf)
     }
