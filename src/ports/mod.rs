@@ -4,16 +4,15 @@
 
 mod cloud;
 mod events;
+mod exec;
 mod journal;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
+pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
-pub use transport::{
-    Exec, ExitStatus, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,
-    Transport,
-};
+pub use transport::{HostKey, HostKeyPolicy, Jump, Session, SshError, SshErrorKind, Target, Transport};
 
 /// The wall clock. Durations and sleeps go through tokio's time, which tests can pause.
 pub trait Clock: Send + Sync {

@@ -5,4 +5,5 @@ mod connect;
 mod exec;
 mod hostile;
 mod jump;
+mod privilege;
 mod rig;

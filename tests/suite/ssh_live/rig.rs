@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egressctl::ports::{
-    Exec, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target, Transport as _,
+    Command as Remote, Exec, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,
+    Transport as _,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -77,6 +78,11 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts one with host keys of all three types and `extra` lines of configuration.
     pub(super) fn start(client: &Keys, extra: &str) -> Self {
+        Self::start_by(client, extra, &[])
+    }
+
+    /// The same, started by another program that becomes sshd.
+    pub(super) fn start_by(client: &Keys, extra: &str, starter: &[String]) -> Self {
         assert!(
             Path::new(SSHD).exists(),
             "{SSHD} is missing; these tests need it (apt-get install openssh-server)"
@@ -103,8 +109,9 @@ impl Sshd {
             );
             let config = keys.write("sshd_config", &config);
             let log = fs::File::create(keys.path("log")).unwrap();
-            let mut command = Command::new(SSHD);
-            command.args(["-D", "-e", "-f"]).arg(config);
+            let words: Vec<&str> = starter.iter().map(String::as_str).chain([SSHD]).collect();
+            let mut command = Command::new(words[0]);
+            command.args(&words[1..]).args(["-D", "-e", "-f"]).arg(config);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             for _ in 0..500 {
                 if std::net::TcpStream::connect((LOCAL, port)).is_ok() {
@@ -258,7 +265,7 @@ pub(super) async fn refusal(target: &Target, kind: SshErrorKind) -> String {
 }
 
 pub(super) fn script(text: impl Into<String>) -> Exec {
-    Exec { script: text.into(), sudo: false, wall: PATIENCE, max_output: 64 * 1024 }
+    Exec::new(Remote::Script(text.into()), PATIENCE, 64 * 1024)
 }
 
 pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
@@ -288,4 +295,13 @@ pub(super) async fn fake(says: &'static [u8], then_close: bool) -> SocketAddr {
         }
     });
     address
+}
+
+/// Waits for the end of a process.
+pub(super) async fn ends(pid: &str) {
+    let begun = std::time::Instant::now();
+    while std::path::Path::new("/proc").join(pid).exists() {
+        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
