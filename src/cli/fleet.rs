@@ -105,7 +105,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()
