@@ -89,6 +89,13 @@ pub enum HostOutcome {
     Unreachable(String),
     /// It was refused before anything was changed.
     Refused(String),
+    /// It was not begun, because the run was stopped before: by its failure budget, a missing approval, an interrupt, or an
+    /// account that is refused. Nothing was changed.
+    Skipped(String),
+    /// It is not any more as it was when the plan was made. Nothing was changed.
+    Stale(String),
+    /// Another run holds it; the text tells whose and until when. Nothing was changed.
+    Locked(String),
     /// A human is needed.
     Unknown(String),
 }

@@ -5,6 +5,7 @@
 
 mod apply;
 mod discover;
+mod drive;
 mod fleet;
 mod ops;
 mod probe;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::apply::{Driver, lost, report_of, task};
+use super::apply::{lost, report_of, task};
+use super::drive::Driver;
 use super::ops::HostTask;
 use super::verify::probe_until;
 use super::{Discovered, EngineError, World, fleet};
@@ -108,7 +109,7 @@ pub async fn rollback(
     let results = fleet::each(world.settings.forks, items, |(task, back, refused)| {
         let run = Arc::clone(&run);
         async move {
-            let stopped = || task.world.stop.not_begun().map(HostOutcome::Failed);
+            let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
             let result = match refused.or_else(stopped) {
                 Some(outcome) => report_of(&empty_plan(&task.host), outcome),
                 None => one_host(&task, &run, back).await,

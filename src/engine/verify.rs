@@ -47,7 +47,7 @@ pub async fn verify(
 }
 
 async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
-    if matches!(plan.verdict, Verdict::Unreachable | Verdict::Refused) {
+    if matches!(plan.verdict, Verdict::Unreachable | Verdict::Refused | Verdict::Stale) {
         return report_of(plan, apply::outcome_of(plan).unwrap_or(HostOutcome::Ok));
     }
     let mut result = report_of(plan, HostOutcome::Ok);

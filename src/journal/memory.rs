@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 
 use crate::core::model::{HostName, RunId};
+use crate::core::run::RunNote;
 use crate::core::saga::Record;
 use crate::ports::{Journal, JournalError, RunMeta};
 
@@ -20,8 +21,25 @@ pub struct MemoryJournal {
 struct State {
     runs: Vec<RunMeta>,
     records: Vec<(RunId, HostName, i64, Record)>,
+    notes: Vec<(RunId, i64, RunNote)>,
     appends: usize,
     failing: Option<Failing>,
+}
+
+impl State {
+    /// Counts one more append, which may have been told to fail.
+    fn append(&mut self) -> Result<(), JournalError> {
+        self.appends += 1;
+        let fails = match self.failing {
+            None => false,
+            Some(Failing::Nth(nth)) => self.appends == nth,
+            Some(Failing::From(nth)) => self.appends >= nth,
+        };
+        if fails {
+            return Err(error(format!("cannot write: append {} was told to fail", self.appends)));
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -83,20 +101,33 @@ impl Journal for MemoryJournal {
         record: &Record,
     ) -> Result<(), JournalError> {
         self.with(|state| {
-            state.appends += 1;
-            let fails = match state.failing {
-                None => false,
-                Some(Failing::Nth(nth)) => state.appends == nth,
-                Some(Failing::From(nth)) => state.appends >= nth,
-            };
-            if fails {
-                return Err(error(format!("cannot write: append {} was told to fail", state.appends)));
-            }
+            state.append()?;
             if !state.runs.iter().any(|known| &known.id == run) {
                 return Err(error(format!("run {run} was not begun, so nothing can be kept of {host}")));
             }
             state.records.push((run.clone(), host.clone(), at_ms, record.clone()));
             Ok(())
+        })
+    }
+
+    async fn note(&self, run: &RunId, at_ms: i64, note: &RunNote) -> Result<(), JournalError> {
+        self.with(|state| {
+            state.append()?;
+            if !state.runs.iter().any(|known| &known.id == run) {
+                return Err(error(format!("run {run} was not begun, so nothing can be kept of it")));
+            }
+            state.notes.push((run.clone(), at_ms, note.clone()));
+            Ok(())
+        })
+    }
+
+    async fn notes(&self, run: &RunId) -> Result<Vec<(i64, RunNote)>, JournalError> {
+        self.with(|state| {
+            if !state.runs.iter().any(|known| &known.id == run) {
+                return Err(error(format!("there is no run {run}")));
+            }
+            let of_run = state.notes.iter().filter(|(of, ..)| of == run);
+            Ok(of_run.map(|(_, at_ms, note)| (*at_ms, note.clone())).collect())
         })
     }
 

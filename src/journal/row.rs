@@ -5,6 +5,7 @@
 use rusqlite::{Connection, Row, params};
 
 use crate::core::model::{HostName, RunId};
+use crate::core::run::RunNote;
 use crate::core::saga::Record;
 use crate::ports::{RunMeta, RunVerb};
 
@@ -29,6 +30,16 @@ pub(super) fn insert_record(
 ) -> rusqlite::Result<()> {
     conn.prepare("INSERT INTO record (run, host, at_ms, record) VALUES (?1, ?2, ?3, ?4)")?
         .execute(params![run.as_str(), host.as_str(), at_ms, json])?;
+    Ok(())
+}
+
+/// Writes the row of a line about a run, already serialised.
+pub(super) fn insert_note(conn: &Connection, run: &RunId, at_ms: i64, json: &str) -> rusqlite::Result<()> {
+    conn.prepare("INSERT INTO note (run, at_ms, note) VALUES (?1, ?2, ?3)")?.execute(params![
+        run.as_str(),
+        at_ms,
+        json
+    ])?;
     Ok(())
 }
 
@@ -65,12 +76,7 @@ fn read_run(row: &Row<'_>) -> Result<RunMeta, String> {
 
 /// Reads the records of a run in the order in which they were committed.
 pub(super) fn select_records(conn: &Connection, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, String> {
-    let known: bool = conn
-        .query_row("SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)", [run.as_str()], |row| row.get(0))
-        .map_err(|e| e.to_string())?;
-    if !known {
-        return Err(format!("there is no run {run}"));
-    }
+    must_exist(conn, run)?;
     let mut statement = conn
         .prepare("SELECT seq, host, at_ms, record FROM record WHERE run = ?1 ORDER BY seq")
         .map_err(|e| e.to_string())?;
@@ -91,6 +97,34 @@ fn read_record(row: &Row<'_>, run: &RunId) -> Result<(HostName, i64, Record), St
     let json: String = column(row, 3, "record").map_err(damaged)?;
     let record = serde_json::from_str(&json).map_err(|e| damaged(format!("record of host {host}: {e}")))?;
     Ok((host, at_ms, record))
+}
+
+/// Reads the lines about a run in the order in which they were committed.
+pub(super) fn select_notes(conn: &Connection, run: &RunId) -> Result<Vec<(i64, RunNote)>, String> {
+    must_exist(conn, run)?;
+    let mut statement = conn
+        .prepare("SELECT seq, at_ms, note FROM note WHERE run = ?1 ORDER BY seq")
+        .map_err(|e| e.to_string())?;
+    let mut rows = statement.query([run.as_str()]).map_err(|e| e.to_string())?;
+    let mut notes = Vec::new();
+    while let Some(row) = rows.next().map_err(|e| format!("run {run}: {e}"))? {
+        let seq: i64 = column(row, 0, "seq").map_err(|e| format!("run {run}: {e}"))?;
+        let damaged = |what: String| format!("run {run}, note {seq} is damaged: {what}");
+        let at_ms = column(row, 1, "at_ms").map_err(damaged)?;
+        let json: String = column(row, 2, "note").map_err(damaged)?;
+        notes.push((at_ms, serde_json::from_str(&json).map_err(|e| damaged(e.to_string()))?));
+    }
+    Ok(notes)
+}
+
+fn must_exist(conn: &Connection, run: &RunId) -> Result<(), String> {
+    let known: bool = conn
+        .query_row("SELECT EXISTS (SELECT 1 FROM run WHERE id = ?1)", [run.as_str()], |row| row.get(0))
+        .map_err(|e| e.to_string())?;
+    if !known {
+        return Err(format!("there is no run {run}"));
+    }
+    Ok(())
 }
 
 fn column<T: rusqlite::types::FromSql>(row: &Row<'_>, index: usize, name: &str) -> Result<T, String> {

@@ -10,7 +10,8 @@ use rusqlite::{Connection, TransactionBehavior};
 const APPLICATION_ID: i64 = 0x6567_7273;
 
 /// Step N leads from version N to version N + 1.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE run (
         seq        INTEGER PRIMARY KEY AUTOINCREMENT,
         id         TEXT NOT NULL UNIQUE,
@@ -27,7 +28,17 @@ const STEPS: [&str; 1] = ["
         record TEXT NOT NULL
     ) STRICT;
     CREATE INDEX record_of_run ON record (run, seq);
-"];
+",
+    "
+    CREATE TABLE note (
+        seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+        run   TEXT NOT NULL REFERENCES run (id),
+        at_ms INTEGER NOT NULL,
+        note  TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX note_of_run ON note (run, seq);
+",
+];
 
 /// The version that the steps lead to.
 const NEWEST: i64 = STEPS.len() as i64;

@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 use super::schema;
 use super::writer::{self, Reply, Request, Write};
 use crate::core::model::{HostName, RunId};
+use crate::core::run::RunNote;
 use crate::core::saga::Record;
 use crate::ports::{Journal, JournalError, RunMeta};
 
@@ -90,6 +91,16 @@ impl Journal for SqliteJournal {
             .map_err(|e| self.error(format!("a record of {host} cannot be written down: {e}")))?;
         let write = Write::Record { run: run.clone(), host: host.clone(), at_ms, json };
         self.ask(|reply| Request::Write(write, reply)).await
+    }
+
+    async fn note(&self, run: &RunId, at_ms: i64, note: &RunNote) -> Result<(), JournalError> {
+        let json = serde_json::to_string(note)
+            .map_err(|e| self.error(format!("a line about {run} cannot be written down: {e}")))?;
+        self.ask(|reply| Request::Write(Write::Note { run: run.clone(), at_ms, json }, reply)).await
+    }
+
+    async fn notes(&self, run: &RunId) -> Result<Vec<(i64, RunNote)>, JournalError> {
+        self.ask(|reply| Request::Notes(run.clone(), reply)).await
     }
 
     async fn runs(&self) -> Result<Vec<RunMeta>, JournalError> {

@@ -212,8 +212,8 @@ async fn a_newer_layout_is_refused_and_left_alone() {
     fill(&SqliteJournal::open(&path).unwrap()).await;
     meddle(&path, "PRAGMA user_version = 7");
     let error = refused(&path);
-    assert!(error.message.contains("a newer egressctl (layout 7, this one knows 1)"), "{error}");
-    meddle(&path, "PRAGMA user_version = 1");
+    assert!(error.message.contains("a newer egressctl (layout 7, this one knows 2)"), "{error}");
+    meddle(&path, "PRAGMA user_version = 2");
     check(&SqliteJournal::open(&path).unwrap()).await;
 }
 

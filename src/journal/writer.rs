@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use super::row;
 use crate::core::model::{HostName, RunId};
+use crate::core::run::RunNote;
 use crate::core::saga::Record;
 use crate::ports::RunMeta;
 
@@ -27,6 +28,8 @@ pub(super) enum Request {
     Runs(Reply<Vec<RunMeta>>),
     /// Reads the records of a run.
     Records(RunId, Reply<Records>),
+    /// Reads the lines about a run as a whole.
+    Notes(RunId, Reply<Vec<(i64, RunNote)>>),
 }
 
 /// What can be written.
@@ -44,6 +47,15 @@ pub(super) enum Write {
         /// The record as JSON.
         json: String,
     },
+    /// A line about a run as a whole, serialised likewise.
+    Note {
+        /// Of which run.
+        run: RunId,
+        /// Milliseconds since 1970-01-01T00:00:00Z.
+        at_ms: i64,
+        /// The line as JSON.
+        json: String,
+    },
 }
 
 /// Serves requests in the order in which they came until nobody can send any more.
@@ -54,6 +66,7 @@ pub(super) fn serve(mut conn: Connection, requests: &Receiver<Request>) {
         match request {
             Request::Runs(reply) => drop(reply.send(row::select_runs(&conn))),
             Request::Records(run, reply) => drop(reply.send(row::select_records(&conn, &run))),
+            Request::Notes(run, reply) => drop(reply.send(row::select_notes(&conn, &run))),
             Request::Write(write, reply) => {
                 let mut batch = vec![(write, reply)];
                 carried = loop {
@@ -113,6 +126,7 @@ fn put(conn: &Connection, write: &Write) -> rusqlite::Result<()> {
     match write {
         Write::Run(run) => row::insert_run(conn, run),
         Write::Record { run, host, at_ms, json } => row::insert_record(conn, run, host, *at_ms, json),
+        Write::Note { run, at_ms, json } => row::insert_note(conn, run, *at_ms, json),
     }
 }
 
@@ -121,6 +135,9 @@ fn refusal(write: &Write, error: &rusqlite::Error) -> String {
         Write::Run(run) => format!("run {} cannot begin, there is one of that name ({error})", run.id),
         Write::Record { run, host, .. } => {
             format!("run {run} was not begun, so nothing can be kept of {host} ({error})")
+        }
+        Write::Note { run, .. } => {
+            format!("run {run} was not begun, so nothing can be kept of it ({error})")
         }
     }
 }

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use crate::core::model::{HostName, RunId};
+use crate::core::run::RunNote;
 use crate::core::saga::Record;
 
 /// What a run is.
@@ -40,10 +41,14 @@ pub trait Journal: Send + Sync {
         at_ms: i64,
         record: &Record,
     ) -> Result<(), JournalError>;
+    /// Appends one line about the run as a whole.
+    async fn note(&self, run: &RunId, at_ms: i64, note: &RunNote) -> Result<(), JournalError>;
     /// All runs, newest first.
     async fn runs(&self) -> Result<Vec<RunMeta>, JournalError>;
     /// All records of a run in the order they were appended.
     async fn records(&self, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, JournalError>;
+    /// All lines about a run as a whole in the order they were appended.
+    async fn notes(&self, run: &RunId) -> Result<Vec<(i64, RunNote)>, JournalError>;
 }
 
 /// Why the journal could not do it.

@@ -6,13 +6,17 @@ mod cloud;
 mod events;
 mod exec;
 mod journal;
+mod login;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
 pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
-pub use transport::{HostKey, HostKeyPolicy, Jump, Session, SshError, SshErrorKind, Target, Transport};
+pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
+pub use transport::{
+    Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Session, SshError, SshErrorKind, Target, Transport,
+};
 
 /// The wall clock. Durations and sleeps go through tokio's time, which tests can pause.
 pub trait Clock: Send + Sync {

@@ -80,7 +80,9 @@ impl Role {
             OutcomeKind::Changed => Self::Changed,
             OutcomeKind::Reverted | OutcomeKind::Failed => Self::Bad,
             OutcomeKind::Unreachable | OutcomeKind::Unknown => Self::Alarm,
-            OutcomeKind::Refused => Self::Skipped,
+            OutcomeKind::Refused | OutcomeKind::Skipped | OutcomeKind::Stale | OutcomeKind::Locked => {
+                Self::Skipped
+            }
         }
     }
 

@@ -133,6 +133,9 @@ pub(super) const fn reason(outcome: &HostOutcome) -> Option<&String> {
         | HostOutcome::Failed(reason)
         | HostOutcome::Unreachable(reason)
         | HostOutcome::Refused(reason)
+        | HostOutcome::Skipped(reason)
+        | HostOutcome::Stale(reason)
+        | HostOutcome::Locked(reason)
         | HostOutcome::Unknown(reason) => Some(reason),
     }
 }

@@ -146,7 +146,7 @@ fn dump(path: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn what_is_written_today_is_layout_1_to_the_byte() {
+async fn what_is_written_today_is_what_an_old_journal_becomes_to_the_byte() {
     let dir = tempfile::tempdir().unwrap();
     let (old, new) = (dir.path().join("old.sqlite"), dir.path().join("new.sqlite"));
     let sql = std::fs::read_to_string(golden("journal.sql")).unwrap();
@@ -162,7 +162,7 @@ async fn what_is_written_today_is_layout_1_to_the_byte() {
     }
     drop((source, target));
     let (old, new) = (dump(&old), dump(&new));
-    assert_eq!(old.len(), 4 + 2 + 31);
+    assert_eq!(old.len(), 6 + 2 + 31);
     assert_eq!(old, new);
 }
 

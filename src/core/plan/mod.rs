@@ -65,6 +65,8 @@ pub enum Verdict {
     Refused,
     /// Nothing, because it could not be looked at.
     Unreachable,
+    /// Nothing, because it is not as it was when the plan was reviewed.
+    Stale,
 }
 
 /// One step of a host's plan.

@@ -34,6 +34,7 @@ pub fn plan_text(plan: &Plan, detail: Detail) -> String {
         (Verdict::Unchanged, "unchanged"),
         (Verdict::Refused, "refused"),
         (Verdict::Unreachable, "unreachable"),
+        (Verdict::Stale, "stale"),
     ];
     let counts: Vec<String> = counts
         .iter()
@@ -68,6 +69,7 @@ fn host_text(out: &mut String, host: &HostPlan, detail: Detail) {
         Verdict::Unchanged => ('=', "unchanged"),
         Verdict::Refused => ('!', "refused"),
         Verdict::Unreachable => ('?', "unreachable"),
+        Verdict::Stale => ('%', "stale"),
     };
     let _ = writeln!(out, "{sign} {} ({}): {verdict}", host.host, host.instance);
     if let (Verdict::Change, Some(inbound)) = (host.verdict, host.known.inbound) {

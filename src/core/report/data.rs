@@ -14,6 +14,9 @@ use crate::core::plan::StepKind;
 pub struct Report {
     /// The run; absent for a command that keeps no journal.
     pub run: Option<RunId>,
+    /// The inventory file as given on the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
     /// What was asked for.
     pub verb: Verb,
     /// When it began, milliseconds since 1970-01-01T00:00:00Z.
@@ -76,7 +79,8 @@ pub struct HostReport {
     pub checks: Vec<Check>,
     /// The steps that were run, in order.
     pub steps: Vec<StepTime>,
-    /// How long it could not be reached from outside, milliseconds, where that was measured.
+    /// How long it could not be reached from outside at most, milliseconds: as somebody outside has measured it, else as
+    /// [`outage`] of its steps.
     pub outage_ms: Option<u64>,
     /// What should be known, such as "the conversion cannot be taken back".
     pub notes: Vec<String>,
@@ -115,8 +119,19 @@ pub struct StepTime {
     pub undo: bool,
     /// How long it took, milliseconds.
     pub ms: u64,
+    /// When it began, milliseconds since 1970-01-01T00:00:00Z.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<i64>,
     /// Why it failed, if it did.
     pub error: Option<String>,
+}
+
+impl StepTime {
+    /// When it began and ended, milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) fn span(&self) -> Option<(i64, i64)> {
+        let start = self.started_ms?;
+        Some((start, start.saturating_add_unsigned(self.ms)))
+    }
 }
 
 /// A [`HostOutcome`] without its reason, from good to bad.
@@ -126,6 +141,12 @@ pub enum OutcomeKind {
     Ok,
     /// It was changed, and the probes hold.
     Changed,
+    /// It was not begun, because the run was stopped before.
+    Skipped,
+    /// Another run holds it.
+    Locked,
+    /// It is not any more as it was when the plan was made.
+    Stale,
     /// It was refused before anything was changed.
     Refused,
     /// It was taken back.
@@ -140,9 +161,12 @@ pub enum OutcomeKind {
 
 impl OutcomeKind {
     /// All kinds, from good to bad.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Ok,
         Self::Changed,
+        Self::Skipped,
+        Self::Locked,
+        Self::Stale,
         Self::Refused,
         Self::Reverted,
         Self::Failed,
@@ -160,6 +184,9 @@ impl OutcomeKind {
             HostOutcome::Failed(_) => Self::Failed,
             HostOutcome::Unreachable(_) => Self::Unreachable,
             HostOutcome::Refused(_) => Self::Refused,
+            HostOutcome::Skipped(_) => Self::Skipped,
+            HostOutcome::Stale(_) => Self::Stale,
+            HostOutcome::Locked(_) => Self::Locked,
             HostOutcome::Unknown(_) => Self::Unknown,
         }
     }
@@ -174,6 +201,9 @@ impl OutcomeKind {
             Self::Failed => "failed",
             Self::Unreachable => "unreachable",
             Self::Refused => "refused",
+            Self::Skipped => "skipped",
+            Self::Stale => "stale",
+            Self::Locked => "locked",
             Self::Unknown => "unknown",
         }
     }
@@ -188,6 +218,9 @@ impl OutcomeKind {
             Self::Failed => 'x',
             Self::Unreachable => '!',
             Self::Refused => '-',
+            Self::Skipped => '.',
+            Self::Stale => '%',
+            Self::Locked => '#',
             Self::Unknown => '?',
         }
     }
@@ -203,6 +236,9 @@ impl HostReport {
             | HostOutcome::Failed(reason)
             | HostOutcome::Unreachable(reason)
             | HostOutcome::Refused(reason)
+            | HostOutcome::Skipped(reason)
+            | HostOutcome::Stale(reason)
+            | HostOutcome::Locked(reason)
             | HostOutcome::Unknown(reason) => Some(reason),
         }
     }

@@ -8,6 +8,10 @@ mod escape;
 mod fold;
 mod html;
 mod json;
+mod junit;
+mod next;
+mod outage;
+mod picture;
 mod text;
 
 #[cfg(test)]
@@ -18,18 +22,24 @@ pub use escape::{for_html, for_terminal};
 pub use fold::shorten;
 pub use html::to_html;
 pub use json::{ReportError, from_json, to_json};
+pub use junit::to_junit;
+pub use outage::outage;
 pub use text::{before_after_table, duration, to_text};
 
-/// Exit code of a command that ended with this report: 10 if a host needs a human, else 2 if a host failed, was taken back or
-/// was refused, else 4 if a host could not be reached, else 0.
+/// Exit code of a command that ended with this report, the worst that holds: 10 if a host needs a human, 8 if hosts were not
+/// begun because the run was stopped, 2 if a host failed, was taken back or was refused, 4 if a host could not be reached, 6
+/// if a host has changed since the plan was made, 5 if another run holds a host, else 0.
 #[must_use]
 pub fn exit_code(report: &Report) -> u8 {
     let code = |host: &HostReport| match OutcomeKind::of(&host.outcome) {
         OutcomeKind::Ok | OutcomeKind::Changed => 0,
+        OutcomeKind::Skipped => 8,
         OutcomeKind::Unreachable => 4,
+        OutcomeKind::Locked => 5,
+        OutcomeKind::Stale => 6,
         OutcomeKind::Reverted | OutcomeKind::Failed | OutcomeKind::Refused => 2,
         OutcomeKind::Unknown => 10,
     };
     let codes: Vec<u8> = report.hosts.iter().map(code).collect();
-    [10, 2, 4].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+    [10, 8, 2, 4, 6, 5].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
 }

@@ -21,7 +21,7 @@ fn one_interrupt_finishes_what_is_begun() {
     let stage = Stage::new(User::Same);
     stage.run(&["--hosts", "4"], SCRIPT);
     stage.ended("apply", 130);
-    assert_eq!(stage.outcome_words("apply"), "prepaid-1=failed web-1=changed web-2=failed");
+    assert_eq!(stage.outcome_words("apply"), "prepaid-1=skipped web-1=changed web-2=skipped");
     for host in ["web-2", "prepaid-1"] {
         let (_, reason) = stage.outcomes("apply")[host].clone();
         assert!(reason.contains("not begun"), "{reason}");
