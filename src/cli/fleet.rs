@@ -144,7 +144,7 @@ impl FleetArgs {
         };
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
+        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink())));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,

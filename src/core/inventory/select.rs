@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 
 use super::glob::{glob_matches, is_glob};
 use super::pattern::{Sign, Subscript, Term, terms};
-use super::words::nearest;
 use super::{HostDesired, HostLogin};
 use crate::core::model::HostName;
+use crate::core::near::nearest;
 
 /// What patterns are about.
 pub trait Named {

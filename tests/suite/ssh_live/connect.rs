@@ -132,8 +132,8 @@ async fn private_keys_that_cannot_be_used() {
     let pem = keys.make("pem", &["-t", "rsa", "-m", "PEM", "-N", "secret"]);
     let table = [
         (keys.path("missing"), "cannot be read"),
-        (locked, "passphrase"),
-        (pem, "passphrase"),
+        (locked, "nobody is there to answer Passphrase"),
+        (pem, "nobody is there to answer Passphrase"),
         (open, "chmod 600"),
         (junk, "no private key"),
         (public, "without .pub"),

@@ -11,7 +11,7 @@ use egressctl::core::model::Secret;
 use egressctl::ports::{Command, Exec, ExitStatus, Method, Privilege, Session, SshErrorKind, Stdin, Target};
 use tempfile::TempDir;
 
-use super::rig::{Keys, PATIENCE, Sshd, chmod, connect, ends, script};
+use super::rig::{Keys, PATIENCE, SSHD, Sshd, chmod, connect, ends, script};
 
 const PASSWORD: &str = "correct horse";
 /// Of [`PASSWORD`], by `openssl passwd -6`.
@@ -46,8 +46,11 @@ impl Host {
             "mount --bind {} /etc && mkdir -p /run/sudo && mount -t tmpfs -o mode=711 tmpfs /run/sudo && exec \"$@\"",
             etc.path().display()
         );
-        let starter = ["unshare", "--mount", "sh", "-c", &enter, "sh"].map(str::to_owned);
-        let sshd = Sshd::start_by(&keys, "", &starter);
+        let sshd = Sshd::start_by(&keys, "", || {
+            let mut command = Local::new("unshare");
+            command.args(["--mount", "sh", "-c", &enter, "sh", SSHD]);
+            command
+        });
         // sshd reads it as ann.
         chmod(sshd.keys.dir.path(), 0o755);
         chmod(&sshd.keys.path("authorized"), 0o644);

@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use egressctl::core::model::Secret;
 use egressctl::ports::{
-    AuthMethod, Command as Remote, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session,
-    SshError, SshErrorKind, Target, Transport as _,
+    Asker, AuthMethod, Command as Remote, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output,
+    Question, Session, SshError, SshErrorKind, Target, Transport as _, Unanswered,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -78,11 +80,17 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts one with host keys of all three types and `extra` lines of configuration.
     pub(super) fn start(client: &Keys, extra: &str) -> Self {
-        Self::start_by(client, extra, &[])
+        Self::start_by(client, extra, || Command::new(SSHD))
     }
 
-    /// The same, started by another program that becomes sshd.
-    pub(super) fn start_by(client: &Keys, extra: &str, starter: &[String]) -> Self {
+    /// Starts one in whose eyes `pam` is the file `/etc/pam.d/sshd`: in a mount namespace of its own, in which whoever runs
+    /// the tests may mount.
+    pub(super) fn start_with(client: &Keys, extra: &str, pam: &Path) -> Self {
+        Self::start_by(client, extra, || with_pam(pam))
+    }
+
+    /// Starts one by a command that becomes sshd.
+    pub(super) fn start_by(client: &Keys, extra: &str, starter: impl Fn() -> Command) -> Self {
         assert!(
             Path::new(SSHD).exists(),
             "{SSHD} is missing; these tests need it (apt-get install openssh-server)"
@@ -109,9 +117,8 @@ impl Sshd {
             );
             let config = keys.write("sshd_config", &config);
             let log = fs::File::create(keys.path("log")).unwrap();
-            let words: Vec<&str> = starter.iter().map(String::as_str).chain([SSHD]).collect();
-            let mut command = Command::new(words[0]);
-            command.args(&words[1..]).args(["-D", "-e", "-f"]).arg(config);
+            let mut command = starter();
+            command.args(["-D", "-e", "-f"]).arg(config);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             for _ in 0..500 {
                 if std::net::TcpStream::connect((LOCAL, port)).is_ok() {
@@ -189,6 +196,16 @@ impl Drop for Sshd {
     }
 }
 
+fn with_pam(pam: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-current-user", "--keep-caps"]);
+    }
+    let script = "mount --bind \"$0\" /etc/pam.d/sshd && exec \"$@\"";
+    command.args(["--mount", "--", "/bin/sh", "-c", script]).arg(pam).arg(SSHD);
+    command
+}
+
 fn free_port() -> u16 {
     std::net::TcpListener::bind((LOCAL, 0)).unwrap().local_addr().unwrap().port()
 }
@@ -258,8 +275,38 @@ pub(super) fn through(jumps: impl IntoIterator<Item = Jump>) -> Vec<Hop> {
     jumps.into_iter().map(Hop::from).collect()
 }
 
+/// A client with nobody to ask.
 pub(super) fn client() -> Russh {
-    Russh::new(Settings::default())
+    client_of(&Person::new(|_| None))
+}
+
+pub(super) fn client_of(person: &Arc<Person>) -> Russh {
+    Russh::new(Settings::default(), Arc::clone(person) as Arc<dyn Asker>)
+}
+
+/// Answers questions, and notes them.
+pub(super) struct Person {
+    answer: fn(&Question) -> Option<&'static str>,
+    asked: Mutex<Vec<Question>>,
+}
+
+impl Person {
+    pub(super) fn new(answer: fn(&Question) -> Option<&'static str>) -> Arc<Self> {
+        Arc::new(Self { answer, asked: Mutex::default() })
+    }
+
+    pub(super) fn asked(&self) -> Vec<Question> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Asker for Person {
+    async fn secret(&self, question: &Question) -> Result<Secret<String>, Unanswered> {
+        self.asked.lock().unwrap().push(question.clone());
+        let nobody = || Unanswered(format!("nobody is there to answer {question:?}"));
+        (self.answer)(question).map(|answer| Secret::new(answer.to_owned())).ok_or_else(nobody)
+    }
 }
 
 pub(super) async fn connect(target: &Target) -> Result<Box<dyn Session>, SshError> {
