@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod staged;
 
 use std::fs;
