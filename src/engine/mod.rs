@@ -4,17 +4,22 @@
 //! and never let what happens to one host change what happens to another.
 
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod rollback;
+mod script;
 mod stop;
 mod target;
 mod verify;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use stop::Stop;
@@ -45,6 +50,8 @@ pub struct World {
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

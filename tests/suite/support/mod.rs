@@ -1,3 +1,4 @@
 //! What several integration tests need.
 
+pub(crate) mod facts;
 pub(crate) mod lab;
