@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::{TemplateError, Templates};
-use crate::core::model::MacAddr;
+use crate::core::model::{MacAddr, Operator, RunId};
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
@@ -33,6 +33,35 @@ pub struct ApplyParams<'a> {
     pub rc_local: Option<&'a FileChange>,
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
+}
+
+/// What to do with a host's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseVerb {
+    /// Take it if nobody holds it, if it has expired, or if the same run holds it.
+    Acquire,
+    /// Hold it for the full time again.
+    Renew,
+    /// Give it back, by its nonce.
+    Release,
+    /// Only tell who holds it.
+    Show,
+}
+
+/// Values of the lease script.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeaseParams<'a> {
+    /// What to do.
+    pub verb: LeaseVerb,
+    /// For which run.
+    pub run: &'a RunId,
+    /// Whose run.
+    pub owner: &'a Operator,
+    /// Tells this lease from every other one: 16 hexadecimal digits.
+    pub nonce: &'a str,
+    /// How long it holds unless it is renewed, in seconds.
+    pub seconds: u32,
 }
 
 /// Values of the stage script.
@@ -166,6 +195,14 @@ impl Templates {
         self.script("facts.sh", &FactsContext { public: PUBLIC_DESTINATION })
     }
 
+    /// The script that takes, renews, gives back or shows the host's lease.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn lease_script(&self, params: &LeaseParams<'_>) -> Result<String, TemplateError> {
+        self.script("lease.sh", params)
+    }
+
     /// The script that leaves a watcher behind before the interface is plugged in: while it stays, the main table is the
     /// primary's, whatever the host's DHCP client does.
     ///
@@ -291,6 +328,11 @@ impl Templates {
         };
         let address = route.address;
         self.facts_script()?;
+        if let (Ok(run), Ok(owner)) = ("sample".parse(), "sample@bastion".parse()) {
+            let nonce = "0123456789abcdef";
+            let verb = LeaseVerb::Show;
+            self.lease_script(&LeaseParams { verb, run: &run, owner: &owner, nonce, seconds: 1 })?;
+        }
         if let Some(mac) = route.mac {
             self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
         }
