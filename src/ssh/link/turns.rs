@@ -1,18 +1,16 @@
 //! How often a command waits for the far end, from the first byte to its last: counted behind a delay line in virtual
 //! time, where nothing else takes any. What a real sshd and its TCP add to that is in `docs/performance.md`.
 
-use russh::server::{ChannelOpenHandle, Msg, Session};
+use russh::server::{self, Auth, ChannelOpenHandle, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, ReadHalf, WriteHalf, duplex, split};
 use tokio::sync::mpsc::unbounded_channel;
-use tokio::time::sleep_until;
+use tokio::time::{Instant, sleep_until};
 
 use super::super::exec;
 use super::tests::{key, open};
 use super::*;
-use crate::ports::Exec;
-use russh::server::{self, Auth, VerifiedPublicKey};
-use tokio::io::{DuplexStream, duplex};
+use crate::ports::{Command, Exec};
 
 /// There and back.
 const ROUND_TRIP: Duration = Duration::from_millis(100);
@@ -90,9 +88,9 @@ fn far_away() -> DuplexStream {
 }
 
 /// Whole round trips since then. Half of one is more than all else takes, which is nothing.
-fn round_trips(since: Instant) -> u32 {
+fn round_trips(since: Instant) -> usize {
     let count = since.elapsed().as_secs_f64() / ROUND_TRIP.as_secs_f64();
-    (0..).find(|whole| f64::from(*whole) > count - 0.5).unwrap()
+    (0_u8..).find(|whole| f64::from(*whole) > count - 0.5).unwrap().into()
 }
 
 /// The handshake of TCP comes before all this, and is one more.
@@ -102,11 +100,14 @@ async fn a_login_and_a_command_wait_no_more_often_than_they_must() {
     let link = Arc::new(open(far_away()).await.ok().unwrap());
     // Algorithms, keys, service, "would you take this key?", signature.
     assert_eq!(round_trips(begun), 5);
-    let exec =
-        Exec { script: "true\n".to_owned(), sudo: false, wall: Duration::from_secs(60), max_output: 10 };
-    exec::run(&link, &exec).await.unwrap();
     // Channel; request, input and result.
-    assert_eq!(round_trips(begun), 7);
+    for (nth, command) in
+        [Command::Script("true\n".to_owned()), Command::Argv(vec!["true".to_owned()])].into_iter().enumerate()
+    {
+        let exec = Exec::new(command, Duration::from_secs(60), 10);
+        exec::run(&link, &exec).await.unwrap();
+        assert_eq!(round_trips(begun), 5 + 2 * (nth + 1));
+    }
     link.close().await;
-    assert_eq!(round_trips(begun), 7);
+    assert_eq!(round_trips(begun), 9);
 }
