@@ -19,6 +19,7 @@ mod who;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -77,7 +78,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ended.unwrap_or_else(Problem::report)
 }
 
+/// Threads that drive connections. One host takes a millisecond of one of them, so that more would mostly look for work.
+const WORKERS: usize = 4;
+
 fn blocking(verb: impl Future<Output = Result<ExitCode, Problem>>) -> Result<ExitCode, Problem> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(WORKERS)).enable_all().build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }

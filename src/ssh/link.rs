@@ -151,6 +151,9 @@ fn config(trust: &Trust, keepalive: Keepalive) -> client::Config {
         keepalive_interval: Some(keepalive.every),
         keepalive_max: keepalive.misses,
         nodelay: true,
+        // Only russh as `scripts/pipelined` patches it knows this.
+        #[cfg(russh_pipelined)]
+        pipelined: true,
         ..client::Config::default()
     }
 }
