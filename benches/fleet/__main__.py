@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import clients
@@ -31,19 +32,39 @@ def inside():
     os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
 
 
+class Peak(threading.Thread):
+    """The largest resident set of a process, in bytes. (What wait4 tells begins with that of whoever forked it.)"""
+
+    def __init__(self, process):
+        super().__init__(daemon=True)
+        self.path, self.size, self.over = f"/proc/{process}/status", 0, threading.Event()
+        self.start()
+
+    def run(self):
+        while not self.over.wait(0.02):
+            try:
+                with open(self.path, encoding="ascii") as file:
+                    found = [line.split()[1] for line in file if line.startswith("VmHWM")]
+            except OSError:
+                return
+            self.size = max([self.size, *(int(size) * 1024 for size in found)])
+
+
 def execute(client, command):
-    """Runs a command: wall and CPU in seconds, largest resident set in bytes."""
+    """Runs a command: wall and CPU in seconds, largest resident set of its first process in bytes."""
     environment = {**os.environ, **client.environment, "HOME": HOME, "XDG_STATE_HOME": HOME}
     with open(f"{HOME}/said", "wb") as said:
         begun = time.perf_counter()
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said, cwd=client.folder, env=environment)
+        peak = Peak(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - begun
+    peak.over.set()
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         with open(f"{HOME}/said", encoding="utf-8", errors="replace") as said:
             sys.exit(f"{client.name} ended with {child.returncode}:\n{said.read()[-2000:]}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+    return wall, usage.ru_utime + usage.ru_stime, peak.size
 
 
 def idle(world):
@@ -76,7 +97,7 @@ def race(options, world, contenders):
             for client in takers[turn % len(takers):] + takers[:turn % len(takers)]:
                 rows[client.name].append(measure(world, client, job, at_rest))
         print(f"\n## {job}, {count} hosts, {CORES} cores, medians of {options.runs}\n")
-        print("| client | CPU ms per host | of ours | wall / floor | sshd CPU ms per host | largest process MB |")
+        print("| client | CPU ms per host | of ours | wall / floor | sshd CPU ms per host | resident MB, first process |")
         print("|---|---|---|---|---|---|")
         ours = statistics.median(row[1] for row in rows[takers[0].name])
         for name, measured in rows.items():
