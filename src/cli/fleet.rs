@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::clock::SystemClock;
 use super::problem::Problem;
+use super::who::who;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
@@ -151,6 +152,7 @@ impl FleetArgs {
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
+            who: who(),
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),

@@ -8,6 +8,7 @@ pub mod model;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod saga;
 pub mod template;

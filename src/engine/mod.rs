@@ -10,6 +10,7 @@ mod fleet;
 mod ops;
 mod probe;
 mod rollback;
+mod rollout;
 mod stop;
 mod target;
 mod verify;
@@ -17,6 +18,7 @@ mod verify;
 pub use apply::{apply, idle};
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
 pub use verify::verify;
 
@@ -39,6 +41,8 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
+    /// Who runs this, as `user@bastion`; it is written into the journal.
+    pub who: String,
     /// What is pushed to hosts.
     pub templates: Arc<Templates>,
     /// The settings.

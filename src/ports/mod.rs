@@ -4,11 +4,13 @@
 
 mod cloud;
 mod events;
+mod gate;
 mod journal;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
+pub use gate::{Approval, Gate};
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
 pub use transport::{
     Exec, ExitStatus, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,

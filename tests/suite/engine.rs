@@ -2,7 +2,9 @@
 //! the journal can fail; and the report must not say more than is true.
 
 mod host;
+mod many;
 mod rig;
+mod rollout;
 mod state;
 mod world;
 

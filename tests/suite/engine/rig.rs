@@ -75,7 +75,7 @@ fn key() -> HostKey {
     HostKey { openssh: "ssh-ed25519 double".to_owned(), fingerprint: "SHA256:double".to_owned() }
 }
 
-fn frame(name: &str, status: u32, text: &str) -> String {
+pub(super) fn frame(name: &str, status: u32, text: &str) -> String {
     format!("@@ {name} {status} {}\n{text}\n", text.len())
 }
 
@@ -150,6 +150,7 @@ impl Rig {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             clock: Arc::new(NoClock),
             events: Arc::clone(&events) as Arc<dyn EventSink>,
+            who: "ada@bastion".to_owned(),
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
