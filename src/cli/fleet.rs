@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::clock::SystemClock;
 use super::problem::Problem;
-use super::who::who;
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
@@ -152,7 +152,7 @@ impl FleetArgs {
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
-            who: who(),
+            who: operator(),
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
