@@ -3,6 +3,7 @@
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
 mod apply;
+mod audit;
 mod clock;
 mod demo;
 mod ending;
@@ -38,6 +39,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
+    #[command(alias = "drift")]
+    Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
     Validate(validate::ValidateArgs),
@@ -63,6 +66,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(args) => blocking(plan::run(args)),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
+        Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Validate(args) => validate::run(&args),

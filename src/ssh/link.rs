@@ -20,7 +20,7 @@ use super::guard::{Broken, Guard};
 use super::keys::LoginKey;
 use super::trust::Trust;
 use super::vitals::{End, Vitals};
-use crate::ports::{HostKey, SshError, SshErrorKind};
+use crate::ports::{HostKey, Keepalive, SshError, SshErrorKind};
 
 /// How long a goodbye may take to be written.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -39,6 +39,8 @@ pub(super) struct Login {
     pub(super) deadline: Instant,
     /// How long that is in all, for messages.
     pub(super) within: Duration,
+    /// How silence is found out afterwards.
+    pub(super) keepalive: Keepalive,
 }
 
 /// A connection that is logged in. Dropping it cuts it.
@@ -61,7 +63,7 @@ impl Link {
         let vitals = Arc::new(Vitals::default());
         let (cord, grip) = Cord::new(stream, settings.stall, Arc::clone(&vitals));
         let guard = Guard { at: login.at.clone(), trust: login.trust.clone(), vitals: Arc::clone(&vitals) };
-        let config = Arc::new(config(&login.trust, settings));
+        let config = Arc::new(config(&login.trust, login.keepalive));
         let (user, key) = (login.user.clone(), Arc::clone(&login.key));
         // In a task of its own: a panic in there becomes an error here, and dropping the set ends it.
         let mut task = JoinSet::new();
@@ -142,7 +144,7 @@ enum Answer {
     Sha1Only,
 }
 
-fn config(trust: &Trust, settings: &Settings) -> client::Config {
+fn config(trust: &Trust, keepalive: Keepalive) -> client::Config {
     client::Config {
         preferred: Preferred {
             key: Cow::Owned(trust.algorithms()),
@@ -158,8 +160,8 @@ fn config(trust: &Trust, settings: &Settings) -> client::Config {
             compression: Cow::Borrowed(&[compression::NONE]),
             ..Preferred::DEFAULT
         },
-        keepalive_interval: Some(settings.keepalive),
-        keepalive_max: settings.keepalive_misses,
+        keepalive_interval: Some(keepalive.every),
+        keepalive_max: keepalive.misses,
         nodelay: true,
         ..client::Config::default()
     }

@@ -16,12 +16,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use self::cache::PathCache;
-use self::failure::{failure, no_answer, tcp};
+use self::failure::{failure, local, no_answer, tcp};
 use self::jump::Pool;
 use self::keys::LoginKey;
 use self::link::{Link, Login};
 use self::trust::Books;
-use crate::ports::{Exec, HostKey, Jump, Output, Session, SshError, SshErrorKind, Target, Transport};
+use crate::ports::{
+    AuthMethod, Exec, HostKey, Jump, Output, Session, SshError, SshErrorKind, Target, Transport,
+};
 
 mod cache;
 mod closer;
@@ -47,10 +49,6 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// What may be tuned. The defaults fit a fleet behind one ordinary sshd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// Silence after which the host is asked whether it lives.
-    pub keepalive: Duration,
-    /// Unanswered questions after which the connection is lost.
-    pub keepalive_misses: usize,
     /// How long a host may take no data before the connection is lost.
     pub stall: Duration,
     /// Logins at a time through one jump host. Waiting for a turn does not count against a target's time to connect.
@@ -59,12 +57,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            keepalive: Duration::from_secs(5),
-            keepalive_misses: 3,
-            stall: Duration::from_secs(20),
-            jump_handshakes: 8,
-        }
+        Self { stall: Duration::from_secs(20), jump_handshakes: 8 }
     }
 }
 
@@ -90,15 +83,18 @@ impl Russh {
         self.books.take_warnings()
     }
 
-    async fn login_key(&self, path: &std::path::Path) -> Result<Arc<LoginKey>, SshError> {
-        self.keys.get(path, || keys::load(path)).await
+    async fn login_key(&self, auth: &[AuthMethod]) -> Result<Arc<LoginKey>, SshError> {
+        match auth {
+            [AuthMethod::Key { file }] => self.keys.get(file, || keys::load(file)).await,
+            _ => Err(local("exactly one private key file is needed to log in")),
+        }
     }
 
     async fn through(&self, target: &Target, jump: &Jump) -> Result<Link, SshError> {
         // What can fail on our side fails before the jump host is bothered.
-        let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
+        let (key, trust) = (self.login_key(&target.auth).await?, self.books.open(&target.host_key).await?);
         let gate = self.jumps.gate(jump);
-        let connect = async || self.to_jump(jump, target.connect_within.min(FOREVER)).await;
+        let connect = async || self.to_jump(jump, target).await;
         let mut link = gate.link(connect).await?;
         let _turn = gate.turn().await?;
         let within = target.connect_within.min(FOREVER);
@@ -110,12 +106,21 @@ impl Russh {
             opened = jump::open(&link, &address, target.port, (deadline, within)).await;
         }
         let at = format!("{} through {}", shown(target.address, target.port), link.at);
-        let login = Login { at, user: target.user.clone(), key, trust, deadline, within };
+        let login = Login {
+            at,
+            user: target.user.clone(),
+            key,
+            trust,
+            deadline,
+            within,
+            keepalive: target.keepalive,
+        };
         Link::open(opened?, login, &self.settings).await
     }
 
-    async fn to_jump(&self, jump: &Jump, within: Duration) -> Result<Link, SshError> {
-        let (key, trust) = (self.login_key(&jump.key).await?, self.books.open(&jump.host_key).await?);
+    async fn to_jump(&self, jump: &Jump, target: &Target) -> Result<Link, SshError> {
+        let within = target.connect_within.min(FOREVER);
+        let (key, trust) = (self.login_key(&jump.auth).await?, self.books.open(&jump.host_key).await?);
         let at = format!("jump host {}:{}", jump.host, jump.port);
         let deadline = Instant::now() + within;
         let found = timeout_at(deadline, tokio::net::lookup_host((jump.host.as_str(), jump.port))).await;
@@ -132,17 +137,26 @@ impl Russh {
             }
         };
         let stream = dial(&at, &addresses, deadline, within).await?;
-        let login = Login { at, user: jump.user.clone(), key, trust, deadline, within };
+        let login =
+            Login { at, user: jump.user.clone(), key, trust, deadline, within, keepalive: target.keepalive };
         Link::open(stream, login, &self.settings).await
     }
 
     async fn direct(&self, target: &Target) -> Result<Link, SshError> {
-        let (key, trust) = (self.login_key(&target.key).await?, self.books.open(&target.host_key).await?);
+        let (key, trust) = (self.login_key(&target.auth).await?, self.books.open(&target.host_key).await?);
         let within = target.connect_within.min(FOREVER);
         let deadline = Instant::now() + within;
         let at = shown(target.address, target.port);
         let stream = dial(&at, &[(target.address, target.port).into()], deadline, within).await?;
-        let login = Login { at, user: target.user.clone(), key, trust, deadline, within };
+        let login = Login {
+            at,
+            user: target.user.clone(),
+            key,
+            trust,
+            deadline,
+            within,
+            keepalive: target.keepalive,
+        };
         Link::open(stream, login, &self.settings).await
     }
 }
@@ -150,9 +164,11 @@ impl Russh {
 #[async_trait]
 impl Transport for Russh {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Session>, SshError> {
-        let link = match &target.jump {
-            None => self.direct(target).await?,
-            Some(jump) => self.through(target, jump).await?,
+        let jumps: Vec<_> = target.jumps.iter().flat_map(|hop| &hop.any_of).collect();
+        let link = match &*jumps {
+            [] => self.direct(target).await?,
+            [jump] => self.through(target, jump).await?,
+            _ => return Err(local("only one jump host on the way is possible")),
         };
         Ok(Box::new(RusshSession(Arc::new(link))))
     }

@@ -73,6 +73,7 @@ fn login() -> Login {
         trust: Trust::Pinned(KeyBlob::parse(algorithm, base64).unwrap()),
         deadline: Instant::now() + within,
         within,
+        keepalive: Keepalive::default(),
     }
 }
 

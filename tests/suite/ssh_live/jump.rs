@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use egressctl::ports::{Jump, SshErrorKind, Target, Transport as _};
 
-use super::rig::{Cable, Keys, Sshd, client, refusal, run};
+use super::rig::{Cable, Keys, Sshd, client, key, refusal, run, through};
 
 #[tokio::test]
 async fn many_targets_share_one_jump_connection() {
     let keys = Keys::new();
     let (bastion, host) = (Sshd::start(&keys, "MaxSessions 1"), Sshd::start(&keys, ""));
-    let target = Target { jump: bastion.jump(&keys), ..host.target(&keys) };
+    let target = Target { jumps: through([bastion.jump(&keys)]), ..host.target(&keys) };
     let ssh = Arc::new(client());
     let mut all = tokio::task::JoinSet::new();
     for n in 0..30 {
@@ -36,8 +36,8 @@ async fn a_dead_jump_connection_is_made_again() {
     let (bastion, host) = (Sshd::start(&keys, ""), Sshd::start(&keys, ""));
     let cable = Cable::to(bastion.port).await;
     let port = cable.port;
-    let jump = bastion.jump(&keys).map(|jump| Box::new(Jump { port, ..*jump }));
-    let target = Target { jump, ..host.target(&keys) };
+    let jump = Jump { port, ..bastion.jump(&keys) };
+    let target = Target { jumps: through([jump]), ..host.target(&keys) };
     let ssh = client();
     let session = ssh.connect(&target).await.unwrap();
     cable.hang_up();
@@ -58,21 +58,24 @@ async fn what_a_jump_host_can_refuse() {
     let keys = Keys::new();
     let host = Sshd::start(&keys, "");
     let closed = Sshd::start(&keys, "AllowTcpForwarding no");
-    let target = Target { jump: closed.jump(&keys), ..host.target(&keys) };
+    let target = Target { jumps: through([closed.jump(&keys)]), ..host.target(&keys) };
     let message = refusal(&target, SshErrorKind::Unreachable).await;
     assert!(message.contains("does not forward"), "{message}");
 
     let bastion = Sshd::start(&keys, "");
-    let target = Target { jump: bastion.jump(&keys), port: 1, ..host.target(&keys) };
+    let target = Target { jumps: through([bastion.jump(&keys)]), port: 1, ..host.target(&keys) };
     let message = refusal(&target, SshErrorKind::Unreachable).await;
     assert!(message.contains("gets no connection"), "{message}");
 
-    let jump = bastion.jump(&keys).map(|jump| Box::new(Jump { host_key: host.knows("ed25519"), ..*jump }));
-    refusal(&Target { jump, ..host.target(&keys) }, SshErrorKind::HostKeyChanged).await;
+    let jump = Jump { host_key: host.knows("ed25519"), ..bastion.jump(&keys) };
+    refusal(&Target { jumps: through([jump]), ..host.target(&keys) }, SshErrorKind::HostKeyChanged).await;
 
     // The target's own key counts, not the jump host's.
-    let target =
-        Target { jump: bastion.jump(&keys), host_key: bastion.knows("ed25519"), ..host.target(&keys) };
+    let target = Target {
+        jumps: through([bastion.jump(&keys)]),
+        host_key: bastion.knows("ed25519"),
+        ..host.target(&keys)
+    };
     let message = refusal(&target, SshErrorKind::HostKeyChanged).await;
     assert!(message.contains("through jump host 127.0.0.1"), "{message}");
 }
@@ -82,9 +85,8 @@ async fn a_refused_jump_login_is_tried_once_for_all_targets() {
     let keys = Keys::new();
     let (bastion, host) = (Sshd::start(&keys, ""), Sshd::start(&keys, ""));
     keys.make("stranger", &["-t", "ed25519"]);
-    let key = keys.path("stranger");
-    let jump = bastion.jump(&keys).map(|jump| Box::new(Jump { key, ..*jump }));
-    let target = Target { jump, ..host.target(&keys) };
+    let jump = Jump { auth: key(keys.path("stranger")), ..bastion.jump(&keys) };
+    let target = Target { jumps: through([jump]), ..host.target(&keys) };
     let ssh = client();
     for _ in 0..3 {
         let (a, b) = tokio::join!(ssh.connect(&target), ssh.connect(&target));

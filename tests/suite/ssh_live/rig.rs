@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egressctl::ports::{
-    Exec, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target, Transport as _,
+    AuthMethod, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
+    Target, Transport as _,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -151,22 +152,23 @@ impl Sshd {
             address: LOCAL,
             port: self.port,
             user: login(),
-            key: client.path("id"),
+            auth: key(client.path("id")),
             host_key: self.knows("ed25519"),
-            jump: None,
+            jumps: vec![],
             connect_within: PATIENCE,
+            keepalive: Keepalive::default(),
         }
     }
 
     /// This sshd as a jump host.
-    pub(super) fn jump(&self, client: &Keys) -> Option<Box<Jump>> {
-        Some(Box::new(Jump {
+    pub(super) fn jump(&self, client: &Keys) -> Jump {
+        Jump {
             host: "127.0.0.1".into(),
             port: self.port,
             user: login(),
-            key: client.path("id"),
+            auth: key(client.path("id")),
             host_key: self.knows("ed25519"),
-        }))
+        }
     }
 
     pub(super) fn log(&self) -> String {
@@ -238,6 +240,16 @@ async fn freezing(watch: &mut tokio::sync::watch::Receiver<bool>) {
     if watch.wait_for(|frozen| *frozen).await.is_err() {
         std::future::pending::<()>().await;
     }
+}
+
+/// The one way to log in by a key file.
+pub(super) fn key(file: PathBuf) -> Vec<AuthMethod> {
+    vec![AuthMethod::Key { file }]
+}
+
+/// The way through jump hosts, one after the other.
+pub(super) fn through(jumps: impl IntoIterator<Item = Jump>) -> Vec<Hop> {
+    jumps.into_iter().map(Hop::from).collect()
 }
 
 pub(super) fn client() -> Russh {

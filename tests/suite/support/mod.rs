@@ -1,3 +1,4 @@
 //! What several integration tests need.
 
 pub(crate) mod lab;
+pub(crate) mod merge;
