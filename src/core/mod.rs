@@ -11,6 +11,7 @@ mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod saga;
 pub mod ssh_config;
