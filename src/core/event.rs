@@ -141,3 +141,21 @@ pub enum HostOutcome {
     /// A human is needed.
     Unknown(String),
 }
+
+impl HostOutcome {
+    /// Why it did not go well; `None` if it did.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Ok | Self::Changed => None,
+            Self::Reverted(reason)
+            | Self::Failed(reason)
+            | Self::Unreachable(reason)
+            | Self::Refused(reason)
+            | Self::Skipped(reason)
+            | Self::Stale(reason)
+            | Self::Locked(reason)
+            | Self::Unknown(reason) => Some(reason),
+        }
+    }
+}

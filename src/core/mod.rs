@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod event;
+pub mod explain;
 pub mod inventory;
 pub mod model;
 pub mod observed;

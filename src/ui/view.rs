@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::core::event::{Event, HostOutcome, Stage};
+use crate::core::event::{Event, Stage};
 use crate::core::model::{HostName, RunId};
 use crate::core::plan::{StepKind, hosts as plural};
 use crate::core::report::{OutcomeKind, for_terminal};
@@ -90,7 +90,7 @@ impl View {
                 if let Some(view) = self.stages.iter_mut().find(|view| view.stage == *stage) {
                     *view.ended.entry(kind).or_default() += 1;
                 }
-                if let Some(reason) = reason(outcome) {
+                if let Some(reason) = outcome.reason() {
                     self.trouble.push((host.clone(), kind, for_terminal(reason)));
                 }
                 None
@@ -155,21 +155,6 @@ impl StageView {
         let (done, left) = (u32::try_from(self.done()).ok()?, u32::try_from(self.hosts).ok()?);
         let passed = now.saturating_duration_since(self.since);
         (done > 0 && left > done).then(|| passed / done * (left - done))
-    }
-}
-
-/// Why a host did not go well.
-pub(super) const fn reason(outcome: &HostOutcome) -> Option<&String> {
-    match outcome {
-        HostOutcome::Ok | HostOutcome::Changed => None,
-        HostOutcome::Reverted(reason)
-        | HostOutcome::Failed(reason)
-        | HostOutcome::Unreachable(reason)
-        | HostOutcome::Refused(reason)
-        | HostOutcome::Skipped(reason)
-        | HostOutcome::Stale(reason)
-        | HostOutcome::Locked(reason)
-        | HostOutcome::Unknown(reason) => Some(reason),
     }
 }
 

@@ -29,7 +29,8 @@ pub use desired::{
     Provider, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use mistake::{Mistake, Mistakes};
-pub use select::{SelectError, select};
+pub use select::{Lists, SelectError, lists, select};
+pub use words::nearest;
 
 use layer::Layer;
 use mistake::{Collector, Pos};

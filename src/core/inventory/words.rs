@@ -41,7 +41,8 @@ pub(super) fn few(words: &[&str]) -> String {
 }
 
 /// The words close enough to be meant, the closest first: at most a third of the letters differ.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
+#[must_use]
+pub fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     let word = word.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
         .into_iter()
