@@ -1,7 +1,6 @@
 //! A run's journal, told: hosts that did well, badly, not at all, and one that was under way when everything ended.
 
 use super::*;
-use crate::core::event::HostOutcome;
 use crate::core::model::{HostName, RunId};
 use crate::core::run::RunNote;
 use crate::core::saga::Record;

@@ -119,7 +119,7 @@ impl Many {
             match goes {
                 Goes::Unreachable => records["facts"][&name] = json!({"unseen": "no answer"}),
                 Goes::Refused => {
-                    records["cloud"]["instances"][format!("i-{at}")]["status"] = json!("Stopped")
+                    records["cloud"]["instances"][format!("i-{at}")]["status"] = json!("Stopped");
                 }
                 _ => {}
             }

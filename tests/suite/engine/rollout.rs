@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use egressctl::core::event::{Event, HostOutcome};
-use egressctl::core::model::RunId;
+use egressctl::core::model::{HostName, RunId};
 use egressctl::core::rollout::{Approve, Progress, Rollout};
 use egressctl::core::run::RunNote;
 use egressctl::engine::Terms;
@@ -276,7 +276,7 @@ async fn every_wave_is_in_the_journal_before_its_hosts() {
         .into_iter()
         .filter_map(|note| match note {
             RunNote::Wave { number, of, hosts } => {
-                let hosts: Vec<&str> = hosts.iter().map(|host| host.as_str()).collect();
+                let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
                 Some(format!("{number}/{of}: {}", hosts.join(" ")))
             }
             _ => None,
