@@ -44,7 +44,8 @@ pub(super) async fn run(args: ApproveArgs) -> Result<ExitCode, Problem> {
             "run {run} waits for an approval of wave {wave}, not of wave {other}"
         )));
     }
-    let note = RunNote::Approved { wave, by: operator() };
+    let by = operator().map_err(|error| Problem::failed(error.to_string()))?.to_string();
+    let note = RunNote::Approved { wave, by };
     journal.note(&run, SystemClock.now_ms(), &note).await.map_err(Problem::journal)?;
     if args.show.json {
         let document = serde_json::json!({ "schema_version": 1, "run": run, "wave": wave });

@@ -9,8 +9,8 @@ use super::fleet::{ShowArgs, StateArgs};
 use super::problem::Problem;
 use super::runs::find;
 use crate::core::explain::{Explanation, explain, explain_json, explain_text};
-use crate::core::inventory::nearest;
 use crate::core::model::{HostName, RunId};
+use crate::core::near::nearest;
 use crate::core::run::RunNote;
 use crate::ports::Journal;
 

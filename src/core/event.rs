@@ -32,6 +32,15 @@ pub enum Event {
         /// Which.
         stage: Stage,
     },
+    /// A command said a line while it runs.
+    HostSaid {
+        /// Which host.
+        host: HostName,
+        /// It came by standard error.
+        stderr: bool,
+        /// The line, escaped.
+        line: String,
+    },
     /// A run with a journal began.
     RunStarted {
         /// Its id.
@@ -113,6 +122,14 @@ pub enum Stage {
     Verify,
     /// Taking a run back.
     Rollback,
+    /// Running a command.
+    Run,
+    /// Logging in and nothing else.
+    Ping,
+    /// Reading facts.
+    Facts,
+    /// Writing a file.
+    Push,
 }
 
 /// How a stage went for one host.

@@ -3,19 +3,25 @@
 //! Async and thin: every decision is made in `core`; this moves bytes between the doors of [`World`]. Must never print,
 //! and never let what happens to one host change what happens to another.
 
+pub mod adhoc;
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod rollback;
 mod rollout;
+mod script;
 mod stop;
 mod target;
 mod verify;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use rollout::{Terms, Unattended, rollout};
@@ -41,14 +47,14 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
-    /// Who runs this, as `user@bastion`; it is written into the journal.
-    pub who: String,
     /// What is pushed to hosts.
     pub templates: Arc<Templates>,
     /// The settings.
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

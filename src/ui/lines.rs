@@ -36,7 +36,7 @@ impl Lines {
     fn text(&mut self, event: &Event, now: Instant) -> String {
         let ended = self.view.apply(event, now);
         match event {
-            Event::StepStarted { .. } => String::new(),
+            Event::StepStarted { .. } | Event::HostSaid { .. } => String::new(),
             Event::WaveStarted { .. }
             | Event::WaveFinished { .. }
             | Event::Soaking { .. }

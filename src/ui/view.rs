@@ -64,7 +64,8 @@ impl View {
                 self.run = Some(run.clone());
                 None
             }
-            Event::WaveStarted { .. }
+            Event::HostSaid { .. }
+            | Event::WaveStarted { .. }
             | Event::WaveFinished { .. }
             | Event::Soaking { .. }
             | Event::Waiting { .. }
@@ -165,6 +166,10 @@ pub(super) const fn label(stage: Stage) -> &'static str {
         Stage::Apply => "apply",
         Stage::Verify => "verify",
         Stage::Rollback => "rollback",
+        Stage::Run => "run",
+        Stage::Ping => "ping",
+        Stage::Facts => "facts",
+        Stage::Push => "push",
     }
 }
 

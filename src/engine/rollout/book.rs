@@ -80,7 +80,7 @@ impl Book {
             () = self.world.stop.uttered() => {}
             approval = terms.gate.ask(&self.run, wave) => match approval {
                 Approval::Given => {
-                    let by = self.world.who.clone();
+                    let by = self.world.claims.operator.to_string();
                     self.note_or_stop(RunNote::Approved { wave, by: by.clone() }).await;
                     self.world.events.emit(Event::Approved { wave, by });
                 }

@@ -68,7 +68,7 @@ pub async fn rollout(
     let planned = Planned {
         plan: plan.clone(),
         saved: terms.saved.clone(),
-        by: world.who.clone(),
+        by: world.claims.operator.to_string(),
         rollout: terms.rollout.clone(),
     };
     let book = Book::new(world, run, Ledger::new(plan, &terms.rollout));

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use egressctl::core::event::{Event, HostOutcome};
 use egressctl::core::inventory::HostDesired;
 use egressctl::core::model::{HostName, RunId};
+use egressctl::core::observed::Facts;
 use egressctl::core::plan::{Observed, Plan, Policy, Verdict, plan};
 use egressctl::core::report::{HostReport, OutcomeKind};
 use egressctl::core::run::RunNote;
@@ -20,7 +21,9 @@ use egressctl::ports::{
 use egressctl::ssh::double::said;
 use serde_json::{Value, json};
 
-use super::rig::{Rig, base, frame, host};
+use super::rig::{Rig, base, host};
+use super::state::Lease;
+use crate::support::facts::{frame, printed};
 
 /// How a host goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,7 +134,11 @@ impl Many {
         let keys = hosts.iter().map(|host| (host.name.clone(), key())).collect();
         let rig = Rig::fresh();
         let begun = Arc::new(Mutex::new(Vec::new()));
-        let transport = Behaviour { goes: goes.to_vec(), begun: Arc::clone(&begun) };
+        rig.cloud.change(|state| state.view = observed.cloud.clone());
+        let facts = hosts.iter().map(|host| observed.facts[&host.name].seen().cloned());
+        let leases = Arc::new(Mutex::new(vec![Lease::default(); goes.len()]));
+        let transport =
+            Behaviour { goes: goes.to_vec(), begun: Arc::clone(&begun), facts: facts.collect(), leases };
         let world = World { transport: Arc::new(transport), ..rig.world.clone() };
         let refs: Vec<&HostDesired> = hosts.iter().collect();
         let plan = plan(&refs, &observed, &world.templates, &Policy { now_ms: 0 });
@@ -209,6 +216,9 @@ pub(super) fn words(reports: &[HostReport]) -> String {
 struct Behaviour {
     goes: Vec<Goes>,
     begun: Arc<Mutex<Vec<HostName>>>,
+    /// What the hosts say of themselves; nothing of those that cannot be reached.
+    facts: Vec<Option<Facts>>,
+    leases: Arc<Mutex<Vec<Lease>>>,
 }
 
 #[async_trait]
@@ -217,7 +227,8 @@ impl Transport for Behaviour {
         let IpAddr::V4(to) = target.address else { panic!("{target:?}") };
         let at = usize::from(to.octets()[3]) - 20;
         let begun = Arc::clone(&self.begun);
-        Ok(Box::new(OneHost { at, goes: self.goes[at], begun, key: key() }))
+        let (facts, leases) = (self.facts[at].clone().unwrap(), Arc::clone(&self.leases));
+        Ok(Box::new(OneHost { at, goes: self.goes[at], begun, key: key(), facts, leases }))
     }
 }
 
@@ -226,6 +237,8 @@ struct OneHost {
     goes: Goes,
     begun: Arc<Mutex<Vec<HostName>>>,
     key: HostKey,
+    facts: Facts,
+    leases: Arc<Mutex<Vec<Lease>>>,
 }
 
 impl OneHost {
@@ -268,14 +281,20 @@ impl Session for OneHost {
     }
 
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError> {
-        if exec.script.contains("egressctl-probe 1") {
-            return Ok(self.probe(&exec.script));
+        let script = exec.command.to_string();
+        if script.contains("egressctl-probe 1") {
+            return Ok(self.probe(&script));
         }
-        if exec.script.contains("egressctl-stage 1") {
-            return Ok(said("egressctl-stage 1\nresult ok\n"));
+        if script.contains("egressctl-facts 1") {
+            return Ok(said(&printed(&self.facts)));
         }
-        if exec.script.contains("egressctl-revert 1") {
-            return Ok(said("egressctl-revert 1\nresult ok\n"));
+        if script.contains("egressctl-lease 1") {
+            return Ok(said(&self.leases.lock().unwrap()[self.at].answer(&script)));
+        }
+        for name in ["stage", "revert"] {
+            if script.contains(&format!("egressctl-{name} 1")) {
+                return Ok(said(&format!("egressctl-{name} 1\nresult ok\n")));
+            }
         }
         self.apply().await
     }

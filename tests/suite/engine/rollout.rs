@@ -40,7 +40,7 @@ async fn all_told(many: &Many, reports: &[egressctl::core::report::HostReport]) 
         assert_eq!(journal.get(report.name.as_str()), Some(&report.outcome), "{}", report.name);
     }
     let notes = many.notes().await;
-    assert!(matches!(notes.first(), Some(RunNote::Planned(planned)) if planned.by == "ada@bastion"));
+    assert!(matches!(notes.first(), Some(RunNote::Planned(planned)) if planned.by == "ann@bastion"));
     assert!(Progress::of(&notes).open().is_empty());
     let done = many.events().into_iter().filter(|event| matches!(event, Event::HostDone { .. })).count();
     assert_eq!(done, reports.len());
