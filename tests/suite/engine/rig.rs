@@ -159,7 +159,7 @@ impl Rig {
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
-            claims: Claims::new("ada@bastion".parse().unwrap()),
+            claims: Claims::new("ann@bastion".parse().unwrap()),
         };
         let (host, discovered) = (host(), look(&cloud));
         let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy { now_ms: 0 });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use egressctl::core::event::{Event, HostOutcome};
-use egressctl::core::model::RunId;
+use egressctl::core::model::{HostName, RunId};
 use egressctl::core::rollout::{Approve, Progress, Rollout};
 use egressctl::core::run::RunNote;
 use egressctl::engine::Terms;
@@ -40,7 +40,7 @@ async fn all_told(many: &Many, reports: &[egressctl::core::report::HostReport]) 
         assert_eq!(journal.get(report.name.as_str()), Some(&report.outcome), "{}", report.name);
     }
     let notes = many.notes().await;
-    assert!(matches!(notes.first(), Some(RunNote::Planned(planned)) if planned.by == "ada@bastion"));
+    assert!(matches!(notes.first(), Some(RunNote::Planned(planned)) if planned.by == "ann@bastion"));
     assert!(Progress::of(&notes).open().is_empty());
     let done = many.events().into_iter().filter(|event| matches!(event, Event::HostDone { .. })).count();
     assert_eq!(done, reports.len());
@@ -276,7 +276,7 @@ async fn every_wave_is_in_the_journal_before_its_hosts() {
         .into_iter()
         .filter_map(|note| match note {
             RunNote::Wave { number, of, hosts } => {
-                let hosts: Vec<&str> = hosts.iter().map(egressctl::core::model::HostName::as_str).collect();
+                let hosts: Vec<&str> = hosts.iter().map(HostName::as_str).collect();
                 Some(format!("{number}/{of}: {}", hosts.join(" ")))
             }
             _ => None,
