@@ -37,7 +37,7 @@ pub(super) struct AdhocArgs {
 #[derive(Debug, Args)]
 struct BecomeArgs {
     /// Be somebody else on the hosts
-    #[arg(short, long = "become")]
+    #[arg(short = 'b', long = "become")]
     wanted: bool,
     /// Who to be
     #[arg(long = "become-user", value_name = "USER", default_value = "root", requires = "wanted")]

@@ -8,3 +8,4 @@ mod hostile;
 mod jump;
 mod privilege;
 mod rig;
+mod verbs;

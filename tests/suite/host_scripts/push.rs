@@ -18,6 +18,8 @@ use crate::support::lab::is_root;
 struct Place {
     shell: &'static [&'static str],
     folder: TempDir,
+    /// The only programs that the script finds, if not those of this machine.
+    tools: Option<TempDir>,
 }
 
 fn params(dest: &Path, content: &[u8]) -> PushParams {
@@ -42,7 +44,7 @@ impl Place {
     fn new(shell: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Self { shell, folder }
+        Self { shell, folder, tools: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -57,7 +59,13 @@ impl Place {
     }
 
     fn start(&self, params: &PushParams) -> Child {
-        let script = Templates::builtin().unwrap().push_script(params).unwrap();
+        let mut script = Templates::builtin().unwrap().push_script(params).unwrap();
+        if let Some(tools) = &self.tools {
+            let own = format!("\nPATH={}\n", tools.path().display());
+            let at = script.find("\nPATH=").unwrap();
+            let end = at + 1 + script[at + 1..].find('\n').unwrap();
+            script.replace_range(at..=end, &own);
+        }
         let mut command = Command::new(self.shell[0]);
         command.args(&self.shell[1..]).args(["-c", &script, "egressctl-push"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -104,7 +112,10 @@ fn a_file_is_written_once_and_replaced_as_a_whole() {
         let mut content: Vec<u8> = (0..=255).cycle().take(300_000).collect();
         let path = place.path("a file's $name");
         let report = place.push(&params(&path, &content), &content);
-        assert_eq!((&report.end, report.mode_before, report.mode_after), (&PushEnd::Changed, None, Some(0o644)));
+        assert_eq!(
+            (&report.end, report.mode_before, report.mode_after),
+            (&PushEnd::Changed, None, Some(0o644))
+        );
         assert_eq!((fs::read(&path).unwrap() == content, mode(&path)), (true, 0o644), "{shell:?}");
 
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
@@ -247,5 +258,24 @@ fn a_check_shows_and_changes_nothing() {
         assert_eq!(look(&path, b"old\0\n").end, PushEnd::Unchanged);
         place.put("f", &[b'x'; 70_000], 0o600);
         assert_eq!(look(&path, b"new").before, None, "{shell:?}: too large");
+    });
+}
+
+#[test]
+fn a_host_that_cannot_sum_up_compares_instead() {
+    on_every_shell(|shell| {
+        let mut place = Place::new(shell);
+        let tools = tempfile::tempdir().unwrap();
+        for name in ["cat", "chmod", "chown", "cmp", "id", "mv", "rm", "stat", "sync", "wc"] {
+            symlink(Path::new("/usr/bin").join(name), tools.path().join(name)).unwrap();
+        }
+        place.tools = Some(tools);
+        let path = place.path("f");
+        assert_eq!(place.push(&params(&path, b"a\n"), b"a\n").end, PushEnd::Changed);
+        let before = place.names();
+        assert_eq!(place.push(&params(&path, b"a\n"), b"a\n").end, PushEnd::Unchanged);
+        assert_eq!(place.names(), before, "{shell:?}");
+        assert_eq!(place.push(&params(&path, b"b\n"), b"b\n").end, PushEnd::Changed);
+        assert_eq!(fs::read(&path).unwrap(), b"b\n");
     });
 }
