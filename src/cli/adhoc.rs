@@ -84,7 +84,7 @@ impl AdhocArgs {
             _ => None,
         };
         let visits = locate(cloud.as_ref().map(|cloud| cloud as &dyn Cloud), hosts).await?;
-        let ssh = ssh(&ui);
+        let ssh = ssh(&ui, &clock);
         let field = Field {
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
             events: Arc::new(ui.sink()),

@@ -26,7 +26,7 @@ pub(super) async fn heeding<T>(
 ) -> Result<(T, Option<u8>), ExitCode> {
     let words = [
         "interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n",
-        "left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n",
+        "left at once; what was begun stands as the journal tells, and `egressctl resume` brings it to its end\n",
     ];
     heeding_by(&fleet.ui, &fleet.world.stop, words, work).await
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::clock::SystemClock;
+use super::limit;
 use super::problem::Problem;
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{
     self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named, SshDesired,
 };
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Settings, World};
+use crate::engine::{Claims, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -26,7 +28,7 @@ pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
     pub(super) inventory: PathBuf,
-    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`
+    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// How many hosts are worked on at once
@@ -124,8 +126,8 @@ impl FleetArgs {
 
     fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
         let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
-        let selected =
-            inventory::select(hosts, pattern).map_err(|error| Problem::failed(error.to_string()))?;
+        let selected = inventory::select(hosts, pattern, &limit::lists(pattern, self)?)
+            .map_err(|error| Problem::failed(error.to_string()))?;
         Ok(selected.into_iter().cloned().collect())
     }
 
@@ -149,7 +151,8 @@ impl FleetArgs {
         let ui = self.show.ui()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cloud = cloud(&desired.cloud, &clock)?;
-        let ssh = ssh(&ui);
+        let ssh = ssh(&ui, &clock);
+        let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -159,6 +162,7 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            claims: Claims::new(operator),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }
@@ -199,8 +203,9 @@ pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Al
 }
 
 /// The SSH client, which asks by this interface.
-pub(super) fn ssh(ui: &Ui) -> Arc<Russh> {
-    Arc::new(Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink())))
+pub(super) fn ssh(ui: &Ui, clock: &Arc<dyn Clock>) -> Arc<Russh> {
+    let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+    Arc::new(ssh.by_clock(Arc::clone(clock)))
 }
 
 /// Says once what was ignored in the files of host keys.

@@ -5,19 +5,26 @@
 
 pub mod adhoc;
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod rollback;
+mod rollout;
+mod script;
 mod stop;
 mod target;
 mod verify;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
 pub use verify::verify;
 
@@ -46,6 +53,8 @@ pub struct World {
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

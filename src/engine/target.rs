@@ -25,7 +25,7 @@ pub(super) fn named(name: &HostName, ssh: &SshDesired, address: Ipv4Addr) -> Res
 /// The host by its public address, proven by the key it has shown before.
 pub(super) fn inbound(host: &HostDesired, address: Ipv4Addr, key: HostKey) -> Result<Target, SshError> {
     // No jump: the point is whether the internet's side reaches it.
-    let mut target = target(&host.ssh, address, host.verify.inbound_port, HostKeyPolicy::Pinned(key))?;
+    let mut target = target(&host.ssh, address, host.verify.inbound_port, HostKeyPolicy::Pinned(vec![key]))?;
     target.jumps.clear();
     Ok(target)
 }

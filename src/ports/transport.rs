@@ -19,17 +19,36 @@ pub struct HostKey {
 }
 
 /// Which host key is accepted. There is no way to accept any key.
+///
+/// `files` are all consulted, and one that cannot be read is an error. A key may be recorded under any of the `names`
+/// (`host`, `[host]:port`, hashed or plain), most specific first; the first that has any key decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKeyPolicy {
-    /// A key that the `known_hosts` files record under one of the names (`host`, `[host]:port`, hashed or plain).
+    /// A key on record, or a certificate of an authority on record (`@cert-authority`).
     KnownHosts {
-        /// Files, all consulted; one that cannot be read is an error.
+        /// `known_hosts` files.
         files: Vec<PathBuf>,
-        /// Names under which the key may be recorded, most specific first.
+        /// Names of the host.
         names: Vec<String>,
     },
-    /// Exactly this key.
-    Pinned(HostKey),
+    /// The same, but the key of a host that has none on record is put on record.
+    AcceptNew {
+        /// `known_hosts` files; the first is written to and need not exist.
+        files: Vec<PathBuf>,
+        /// Names of the host.
+        names: Vec<String>,
+        /// Names are written as hashes.
+        hashed: bool,
+    },
+    /// Only a certificate of an authority on record.
+    Authority {
+        /// `known_hosts` files.
+        files: Vec<PathBuf>,
+        /// Names of the host.
+        names: Vec<String>,
+    },
+    /// One of exactly these keys.
+    Pinned(Vec<HostKey>),
 }
 
 /// Where and how to log in.

@@ -97,7 +97,7 @@ mod tests {
             port: 22,
             user: "root".to_owned(),
             auth: vec![AuthMethod::Key { file: "id".into() }],
-            host_key: HostKeyPolicy::Pinned(double_key()),
+            host_key: HostKeyPolicy::Pinned(vec![double_key()]),
             jumps: vec![],
             connect_within: Duration::from_secs(1),
             keepalive: Keepalive::default(),

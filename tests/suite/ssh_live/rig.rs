@@ -145,8 +145,13 @@ impl Sshd {
         self.policy(&self.line(kind))
     }
 
-    /// A policy over a file with this text.
+    /// A policy over a file with this text, for the name `h` at this sshd's port.
     pub(super) fn policy(&self, text: &str) -> HostKeyPolicy {
+        self.policy_for(&lookup_name("h", self.port), text)
+    }
+
+    /// A policy over a file with this text.
+    pub(super) fn policy_for(&self, name: &str, text: &str) -> HostKeyPolicy {
         let mut number = 0;
         let path = loop {
             let path = self.keys.path(&format!("known_hosts.{number}"));
@@ -156,7 +161,7 @@ impl Sshd {
             number += 1;
         };
         fs::write(&path, text).unwrap();
-        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![lookup_name("h", self.port)] }
+        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![name.to_owned()] }
     }
 
     /// A target: our own login with the client's key `id`, host key on record.
@@ -331,7 +336,7 @@ pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
 }
 
 pub(super) fn pinned(public: &str) -> HostKeyPolicy {
-    HostKeyPolicy::Pinned(HostKey { openssh: public.to_owned(), fingerprint: String::new() })
+    HostKeyPolicy::Pinned(vec![HostKey { openssh: public.to_owned(), fingerprint: String::new() }])
 }
 
 pub(super) fn chmod(path: &Path, mode: u32) {
