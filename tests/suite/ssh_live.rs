@@ -10,3 +10,4 @@ mod privilege;
 mod recovery;
 mod rig;
 mod trust;
+mod verbs;
