@@ -8,3 +8,4 @@ mod hostile;
 mod jump;
 mod recovery;
 mod rig;
+mod rubbish;
