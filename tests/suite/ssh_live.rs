@@ -9,3 +9,4 @@ mod jump;
 mod recovery;
 mod rig;
 mod rubbish;
+mod tricks;
