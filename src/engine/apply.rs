@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
-use super::{Discovered, World, fleet, probe};
+use super::{Discovered, World, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
@@ -102,6 +103,7 @@ pub(super) fn task(
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         egress: plan.egress.clone(),
+        lease: None,
     }
 }
 
@@ -117,18 +119,33 @@ pub(super) fn outcome_of(plan: &HostPlan) -> Option<HostOutcome> {
 }
 
 async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+    let mut result = report_of(plan, HostOutcome::Ok);
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        Err(outcome) => {
+            result.outcome = outcome;
+            return result;
+        }
+    };
+    match claimed.stale(plan) {
+        Some(outcome) => result.outcome = outcome,
+        None => begin(&claimed, run, plan, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn begin(claimed: &Claimed, run: &RunId, plan: &HostPlan, result: &mut HostReport) {
     let began = Began {
         instance: plan.instance.clone(),
         known: plan.known.clone(),
         ops: plan.steps.iter().map(|step| step.op.clone()).collect(),
     };
-    let driver = Driver::new(task, run, Saga::new(began.clone()));
-    let mut result = report_of(plan, HostOutcome::Ok);
+    let driver = Driver::new(&claimed.task, run, Saga::new(began.clone()));
     if let Err(error) = driver.append(&Record::Began(Box::new(began))).await {
         result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
-        return result;
+        return;
     }
-    result.egress_before = probe::egress(task).await;
-    driver.finish(&mut result).await;
-    result
+    result.egress_before.clone_from(&claimed.egress);
+    driver.finish(result).await;
 }

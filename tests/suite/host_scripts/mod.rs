@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
 mod once;
 #[cfg(test)]
 mod staged;
