@@ -18,9 +18,11 @@ use crate::ui::table;
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
-/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
+/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`). What is left is
+/// gone on with by resuming `run`.
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
+    run: &RunId,
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -37,16 +39,17 @@ pub(super) async fn heeding<T>(
             _ = terminate.recv() => TERMINATED,
         };
         if asked.is_some() {
-            fleet.ui.err(
-                "left at once; what was begun stands as the journal tells, and `egressctl resume` brings it to its end\n",
-            );
+            fleet.ui.err(&format!(
+                "left at once: what was begun stays as it is now, until `egressctl resume {run}` brings it to its end\n"
+            ));
             return Err(ExitCode::from(code));
         }
         asked = Some(code);
         fleet.world.stop.ask();
-        fleet
-            .ui
-            .err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+        fleet.ui.err(&format!(
+            "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
+             `egressctl resume {run}` goes on with the rest\n"
+        ));
     }
 }
 
