@@ -66,7 +66,7 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     let hosts = fleet.hosts();
     let terms = args.rollout.terms(&fleet, args.yes);
     let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let (results, asked) = match ending::heeding(&fleet, &id, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };

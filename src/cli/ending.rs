@@ -19,16 +19,21 @@ use crate::ui::{Ui, table};
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
-/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
+/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`). What is left is
+/// gone on with by resuming `run`.
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
+    run: &RunId,
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
-    let words = [
-        "interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n",
-        "left at once; what was begun stands as the journal tells, and `egressctl resume` brings it to its end\n",
-    ];
-    heeding_by(&fleet.ui, &fleet.world.stop, words, work).await
+    let interrupted = format!(
+        "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
+         `egressctl resume {run}` goes on with the rest\n"
+    );
+    let left = format!(
+        "left at once: what was begun stays as it is now, until `egressctl resume {run}` brings it to its end\n"
+    );
+    heeding_by(&fleet.ui, &fleet.world.stop, [&interrupted, &left], work).await
 }
 
 /// The same with `words` for the first and the second signal.
