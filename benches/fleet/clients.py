@@ -24,7 +24,8 @@ class Client:
 
 def inventory(world, names):
     """The file that egressctl reads: `names` hosts, dealt out over the addresses of the fleet."""
-    addresses = [address for host in world.hosts for address in host.addresses][:names]
+    # Neighbours in the file are different sshd, as they would be.
+    addresses = [address for nth in zip(*(host.addresses for host in world.hosts)) for address in nth][:names]
     if len(addresses) < names:
         raise ValueError(f"the fleet has {len(addresses)} addresses, not {names}")
     path = f"{ROOT}/inventory.{names}.yaml"

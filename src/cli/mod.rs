@@ -2,16 +2,26 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod adhoc;
 mod apply;
+mod approve;
 mod audit;
 mod clock;
 mod demo;
 mod ending;
+mod explain;
+mod facts;
 mod fleet;
+mod gate;
 mod lab;
+mod limit;
+mod ping;
 mod plan;
 mod problem;
+mod push;
 mod rollback;
+mod rollout;
+mod run;
 mod runs;
 mod validate;
 mod verify;
@@ -39,12 +49,19 @@ enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Approve(approve::ApproveArgs),
     Verify(verify::VerifyArgs),
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    #[command(alias = "exec")]
+    Run(run::RunArgs),
+    Ping(ping::PingArgs),
+    Facts(facts::FactsArgs),
+    Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
@@ -66,11 +83,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
         Verb::Apply(args) => blocking(apply::run(args)),
+        Verb::Approve(args) => blocking(approve::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Run(args) => blocking(run::run(args)),
+        Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),
@@ -78,12 +101,17 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ended.unwrap_or_else(Problem::report)
 }
 
-/// Threads that drive connections. One host takes a millisecond of one of them, so that more would mostly look for work.
-const WORKERS: usize = 4;
+/// Threads that drive connections: one of them serves a thousand hosts a second, and each takes memory of its own.
+const WORKERS: usize = 2;
+/// Threads for what blocks, which is reading a few files and asking a person.
+const BLOCKING: usize = 8;
 
-fn blocking(verb: impl Future<Output = Result<ExitCode, Problem>>) -> Result<ExitCode, Problem> {
+fn blocking<T>(verb: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(WORKERS)).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(WORKERS))
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }

@@ -50,7 +50,7 @@ pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
     let (discovered, _) = look(&fleet).await?;
     let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
     let work = engine::rollback(&fleet.world, &id, &hosts, &discovered);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let (results, asked) = match ending::heeding(&fleet, &id, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };

@@ -14,6 +14,7 @@ mod ops;
 mod probe;
 mod relook;
 mod rollback;
+mod rollout;
 mod script;
 mod stop;
 mod target;
@@ -23,6 +24,7 @@ pub use apply::{apply, idle};
 pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
 pub use verify::verify;
 
