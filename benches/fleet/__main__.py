@@ -132,7 +132,7 @@ def memory(options, world):
     at_rest = idle(world)
     print(f"\n## Memory, job T, {CORES} cores, {len(world.hosts)} sshd under many names\n")
     print("| hosts | forks | largest resident set MB | CPU ms per host | wall / floor |\n|---|---|---|---|---|")
-    for names, forks in ((options.memory // 25, 64), (options.memory, 64), (options.memory, 500)):
+    for names, forks in ((options.memory // 25, 64), (options.memory, 500)):
         client = clients.egressctl(world, options.binary, names, forks)
         wall, cpu, resident, spent = measure(world, client, "T", at_rest)
         print(f"| {names} | {forks} | {resident / 1e6:.1f} | {1e3 * cpu / names:.2f} | {wall / (spent / CORES):.2f} |", flush=True)

@@ -95,7 +95,9 @@ class World:
         ours = ["link set lo up", f"addr add {OURS}/32 dev lo"]
         for host in self.hosts:
             ours += [f"link add v{host.index} type veth peer name eth0 netns {host.name}", f"link set v{host.index} up"]
-            ours += [f"route add {address}/32 dev v{host.index} src {OURS}" for address in host.addresses]
+            ours.append(f"route add {host.address}/32 dev v{host.index} src {OURS}")
+            # By way of the first, since the kernel's table of neighbours is small.
+            ours += [f"route add {address}/32 via {host.address} dev v{host.index} src {OURS}" for address in host.addresses[1:]]
         ip(ours)
         for host in self.hosts:
             ip(["link set lo up", "link set eth0 up", "link add eth1 type veth peer name eth1p", "link set eth1p up",
