@@ -187,7 +187,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 fn gone(notes: &[PathBuf]) {
-    for pid in notes.iter().flat_map(|note| fs::read_to_string(note)).collect::<String>().split_whitespace() {
+    for pid in notes.iter().flat_map(fs::read_to_string).collect::<String>().split_whitespace() {
         until(&format!("process {pid} lives on"), || !Path::new("/proc").join(pid).exists());
     }
 }
