@@ -2,6 +2,7 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod adhoc;
 mod apply;
 mod approve;
 mod audit;
@@ -9,14 +10,18 @@ mod clock;
 mod demo;
 mod ending;
 mod explain;
+mod facts;
 mod fleet;
 mod gate;
 mod lab;
 mod limit;
+mod ping;
 mod plan;
 mod problem;
+mod push;
 mod rollback;
 mod rollout;
+mod run;
 mod runs;
 mod validate;
 mod verify;
@@ -51,6 +56,11 @@ enum Verb {
     Runs(runs::RunsArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    #[command(alias = "exec")]
+    Run(run::RunArgs),
+    Ping(ping::PingArgs),
+    Facts(facts::FactsArgs),
+    Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
@@ -79,6 +89,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Run(args) => blocking(run::run(args)),
+        Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),

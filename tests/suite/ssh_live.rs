@@ -12,3 +12,4 @@ mod rig;
 mod rubbish;
 mod tricks;
 mod trust;
+mod verbs;
