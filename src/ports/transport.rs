@@ -118,7 +118,8 @@ impl Default for Keepalive {
 /// Makes connections. One connection per host and phase.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Connects, checks the host key, authenticates. Retries nothing.
+    /// Connects, checks the host key, authenticates. What may pass is tried again within the target's time to connect; what
+    /// was refused is not.
     async fn connect(&self, target: &Target) -> Result<Box<dyn Session>, SshError>;
 }
 
