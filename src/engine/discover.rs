@@ -177,8 +177,7 @@ async fn look(
     let target = target::managed(host, address).map_err(|error| error.to_string())?;
     let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
     let key = session.host_key().clone();
-    let exec =
-        Exec { script, sudo: host.ssh.user != "root", wall: world.settings.look, max_output: MAX_OUTPUT };
+    let exec = Exec::script_as_root(script, &host.ssh.user, world.settings.look, MAX_OUTPUT);
     let output = session.exec(&exec).await.map_err(|error: SshError| error.to_string());
     session.close().await;
     let output = output?;

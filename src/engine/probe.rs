@@ -31,12 +31,7 @@ async fn ask_on(
 ) -> Result<ProbeReport, String> {
     let params = ProbeParams { echo: task.host.verify.echo.clone(), address: eni, seconds: ECHO_SECONDS };
     let script = task.world.templates.probe_script(&params).map_err(|error| error.to_string())?;
-    let exec = Exec {
-        script,
-        sudo: task.host.ssh.user != "root",
-        wall: task.world.settings.look,
-        max_output: MAX_OUTPUT,
-    };
+    let exec = Exec::script_as_root(script, &task.host.ssh.user, task.world.settings.look, MAX_OUTPUT);
     let output = session.exec(&exec).await.map_err(|error| error.to_string())?;
     match output.status {
         ExitStatus::Code(0) => parse_probe(&output.stdout, &params).map_err(|error| error.to_string()),

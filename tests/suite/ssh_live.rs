@@ -6,5 +6,6 @@ mod connect;
 mod exec;
 mod hostile;
 mod jump;
+mod privilege;
 mod rig;
 mod trust;

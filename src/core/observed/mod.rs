@@ -8,6 +8,7 @@ mod cloud;
 pub mod facts;
 mod frame;
 pub mod probed;
+pub mod pushed;
 
 pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{

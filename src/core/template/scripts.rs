@@ -65,6 +65,29 @@ pub struct ProbeParams {
     pub seconds: u32,
 }
 
+/// Values of the push script. An empty text is "not asked for".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushParams {
+    /// The file: an absolute path without `.` and `..`.
+    pub dest: String,
+    /// Bytes of the content.
+    pub size: u64,
+    /// The content's SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// Permission bits in octal digits; those of the old file if empty.
+    pub mode: String,
+    /// Permission bits in octal digits where there is no old file and `mode` is empty.
+    pub mode_if_new: String,
+    /// Name or number of the owner; the old file's if empty.
+    pub owner: String,
+    /// Name or number of the group; the old file's if empty.
+    pub group: String,
+    /// What is put behind the name of the old file to keep it; it is not kept if empty.
+    pub backup: String,
+    /// `yes`: only look.
+    pub check: &'static str,
+}
+
 #[derive(Serialize)]
 struct FactsContext {
     public: Ipv4Addr,
@@ -192,6 +215,14 @@ impl Templates {
         self.script("probe.sh", &context)
     }
 
+    /// The script that writes its standard input to a file. It is one word of a command line, not fed to a shell.
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn push_script(&self, params: &PushParams) -> Result<String, TemplateError> {
+        self.render("push.sh", params)
+    }
+
     /// The lines that go between the markers in `rc.local`. Unknown values stand as "(known after apply)": a preview.
     ///
     /// # Errors
@@ -242,6 +273,18 @@ impl Templates {
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
+        let (none, mode) = (String::new(), "644".to_owned());
+        self.push_script(&PushParams {
+            dest: "/etc/motd".to_owned(),
+            size: 0,
+            sha256: none.clone(),
+            mode: none.clone(),
+            mode_if_new: mode,
+            owner: none.clone(),
+            group: none.clone(),
+            backup: none,
+            check: "no",
+        })?;
         Ok(())
     }
 

@@ -38,12 +38,7 @@ impl HostTask {
             .connect(&target)
             .await
             .map_err(|error| NoReport::NotRun(error.to_string()))?;
-        let exec = Exec {
-            script,
-            sudo: self.host.ssh.user != "root",
-            wall: self.world.settings.change,
-            max_output: MAX_OUTPUT,
-        };
+        let exec = Exec::script_as_root(script, &self.host.ssh.user, self.world.settings.change, MAX_OUTPUT);
         let output = session.exec(&exec).await;
         session.close().await;
         let output = output.map_err(|error| match error.kind {
