@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::clock::SystemClock;
 use super::problem::Problem;
+use super::ssh_args::{self, SshArgs};
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
@@ -40,9 +41,8 @@ pub(super) struct FleetArgs {
     /// Folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR", env = "EGRESSCTL_TEMPLATES")]
     pub(super) templates: Option<PathBuf>,
-    /// Private key for hosts whose inventory names none
-    #[arg(long, alias = "private-key", value_name = "FILE", env = "EGRESSCTL_KEY_FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    ssh: SshArgs,
     #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
@@ -98,11 +98,12 @@ impl FleetArgs {
             environment: variables
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
+            login: self.ssh.context()?,
         };
         let mut desired = inventory::parse(&name, &text, &context)
             .map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
         for host in &mut desired.hosts {
-            self.fill_in(host);
+            ssh_args::look(&mut host.ssh);
         }
         let selected = match &self.limit {
             Some(pattern) => inventory::select(&desired.hosts, pattern)
@@ -115,24 +116,16 @@ impl FleetArgs {
         Ok((desired, selected))
     }
 
-    /// The defaults that depend on who is calling.
-    fn fill_in(&self, host: &mut HostDesired) {
-        let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-        if host.ssh.known_hosts.is_empty() {
-            host.ssh.known_hosts.push(home.join("known_hosts"));
-        }
-        if host.ssh.key.is_none() {
-            let usual = || Some(home.join("id_ed25519")).filter(|path| path.exists());
-            host.ssh.key = self.key_file.clone().or_else(usual);
-        }
-    }
-
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
-        let (desired, selected) = self.read_inventory()?;
+        let (desired, mut selected) = self.read_inventory()?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
+        ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = AliyunConfig {
             region: desired.cloud.region.clone(),

@@ -13,6 +13,7 @@ mod plan;
 mod problem;
 mod rollback;
 mod runs;
+mod ssh_args;
 mod validate;
 mod verify;
 

@@ -19,7 +19,7 @@ mod words;
 
 use std::fmt;
 
-pub use algorithms::AlgorithmList;
+pub use algorithms::{AlgorithmList, Algorithms};
 pub use parse::{Included, SshConfig};
 pub(crate) use pattern::glob_matches;
 pub use resolve::{Query, Resolved, resolve};
