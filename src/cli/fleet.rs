@@ -10,7 +10,7 @@ use super::clock::SystemClock;
 use super::problem::Problem;
 use super::ssh_args::{self, SshArgs};
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{self, Context, Desired, HostDesired};
+use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Settings, World};
@@ -88,6 +88,31 @@ pub(super) struct Fleet {
 impl FleetArgs {
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
+        let mut desired = self.read(inventory::parse)?;
+        for host in &mut desired.hosts {
+            ssh_args::look(&mut host.ssh);
+        }
+        let mut selected = self.select(&desired.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((desired, selected))
+    }
+
+    /// The same for verbs that only log in.
+    pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
+        let mut roster = self.read(inventory::roster)?;
+        for host in &mut roster.hosts {
+            ssh_args::look(&mut host.ssh);
+        }
+        let mut selected = self.select(&roster.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((roster.cloud, selected))
+    }
+
+    fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
         let name = self.inventory.display().to_string();
         let text = std::fs::read_to_string(&self.inventory)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
@@ -100,45 +125,26 @@ impl FleetArgs {
                 .collect(),
             login: self.ssh.context()?,
         };
-        let mut desired = inventory::parse(&name, &text, &context)
-            .map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
-        for host in &mut desired.hosts {
-            ssh_args::look(&mut host.ssh);
-        }
-        let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired.hosts, pattern)
-                .map_err(|error| Problem::failed(error.to_string()))?
-                .into_iter()
-                .cloned()
-                .collect(),
-            None => desired.hosts.clone(),
-        };
-        Ok((desired, selected))
+        parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
+    }
+
+    fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
+        let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
+        let selected =
+            inventory::select(hosts, pattern).map_err(|error| Problem::failed(error.to_string()))?;
+        Ok(selected.into_iter().cloned().collect())
     }
 
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
-        let (desired, mut selected) = self.read_inventory()?;
-        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
-            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
-        }
+        let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
         ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = AliyunConfig {
-            region: desired.cloud.region.clone(),
-            ecs_endpoint: desired.cloud.ecs_endpoint.clone(),
-            vpc_endpoint: desired.cloud.vpc_endpoint.clone(),
-            credentials: desired.cloud.credentials,
-            metadata_base: None,
-            tuning: Tuning::default(),
-        };
-        let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
-            .map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
-        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
+        let cloud = cloud(&desired.cloud, &clock)?;
+        let ssh = ssh(&ui, &clock);
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -173,6 +179,33 @@ impl FleetArgs {
     }
 }
 
+/// The client of a cloud.
+pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
+    let config = AliyunConfig {
+        region: desired.region.clone(),
+        ecs_endpoint: desired.ecs_endpoint.clone(),
+        vpc_endpoint: desired.vpc_endpoint.clone(),
+        credentials: desired.credentials,
+        metadata_base: None,
+        tuning: Tuning::default(),
+    };
+    Aliyun::new(&config, &Env::process(), Arc::clone(clock))
+        .map_err(|error| Problem::failed(error.to_string()))
+}
+
+/// The SSH client, which asks by this interface.
+pub(super) fn ssh(ui: &Ui, clock: &Arc<dyn Clock>) -> Arc<Russh> {
+    let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+    Arc::new(ssh.by_clock(Arc::clone(clock)))
+}
+
+/// Says once what was ignored in the files of host keys.
+pub(super) fn say_warnings(ui: &Ui, ssh: &Russh) {
+    for warning in ssh.take_warnings() {
+        ui.err(&format!("warning: {}\n", for_terminal(&warning)));
+    }
+}
+
 impl StateArgs {
     /// The folder; it need not exist yet.
     pub(super) fn folder(&self) -> Result<PathBuf, Problem> {
@@ -204,9 +237,7 @@ impl ShowArgs {
 impl Fleet {
     /// Says once what was ignored in the files of host keys.
     pub(super) fn say_warnings(&self) {
-        for warning in self.ssh.take_warnings() {
-            self.ui.err(&format!("warning: {}\n", for_terminal(&warning)));
-        }
+        say_warnings(&self.ui, &self.ssh);
     }
 
     /// The selected hosts by reference.

@@ -2,16 +2,21 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod adhoc;
 mod apply;
 mod audit;
 mod clock;
 mod demo;
 mod ending;
+mod facts;
 mod fleet;
 mod lab;
+mod ping;
 mod plan;
 mod problem;
+mod push;
 mod rollback;
+mod run;
 mod runs;
 mod ssh_args;
 mod validate;
@@ -44,6 +49,11 @@ enum Verb {
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
     Validate(validate::ValidateArgs),
+    #[command(alias = "exec")]
+    Run(run::RunArgs),
+    Ping(ping::PingArgs),
+    Facts(facts::FactsArgs),
+    Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
@@ -70,6 +80,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Run(args) => blocking(run::run(args)),
+        Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),

@@ -123,7 +123,9 @@ pub enum Stream {
 
 /// Told what a command says, in pieces as they come. Must return at once.
 #[derive(Clone)]
-pub struct Hearing(Arc<dyn Fn(Stream, &[u8]) + Send + Sync>);
+pub struct Hearing(Arc<Hear>);
+
+type Hear = dyn Fn(Stream, &[u8]) + Send + Sync;
 
 impl Hearing {
     /// Hears by this function.

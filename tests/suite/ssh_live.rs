@@ -9,3 +9,4 @@ mod jump;
 mod privilege;
 mod rig;
 mod trust;
+mod verbs;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod push;
+#[cfg(test)]
 mod staged;
 
 use std::fs;
