@@ -9,11 +9,12 @@ use clap::Args;
 use super::clock::SystemClock;
 use super::problem::Problem;
 use super::ssh_args::{self, SshArgs};
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Settings, World};
+use crate::engine::{Claims, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -144,6 +145,7 @@ impl FleetArgs {
         ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cloud = cloud(&desired.cloud, &clock)?;
+        let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
         let ssh = ssh(&ui, &clock);
         let world = World {
             cloud: Arc::new(cloud),
@@ -154,6 +156,7 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            claims: Claims::new(operator),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }

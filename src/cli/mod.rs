@@ -19,8 +19,10 @@ mod rollback;
 mod run;
 mod runs;
 mod ssh_args;
+mod trust;
 mod validate;
 mod verify;
+mod who;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -52,6 +54,7 @@ enum Verb {
     #[command(alias = "exec")]
     Run(run::RunArgs),
     Ping(ping::PingArgs),
+    Trust(trust::TrustArgs),
     Facts(facts::FactsArgs),
     Push(push::PushArgs),
     Demo(demo::DemoArgs),
@@ -82,6 +85,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Validate(args) => validate::run(&args),
         Verb::Run(args) => blocking(run::run(args)),
         Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Trust(args) => blocking(trust::run(args)),
         Verb::Facts(args) => blocking(facts::run(args)),
         Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),

@@ -4,6 +4,7 @@
 
 pub mod adhoc;
 pub mod audit;
+pub mod contact;
 pub mod event;
 pub mod inventory;
 pub mod model;
@@ -11,6 +12,7 @@ mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod saga;
 pub mod ssh_config;

@@ -5,20 +5,29 @@
 
 pub mod adhoc;
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod rollback;
+mod rollout;
+mod script;
 mod stop;
 mod target;
+mod trust;
 mod verify;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
+pub use trust::{Contacts, first_contact};
 pub use verify::verify;
 
 use std::sync::Arc;
@@ -46,6 +55,8 @@ pub struct World {
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

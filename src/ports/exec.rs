@@ -121,11 +121,12 @@ pub enum Stream {
     Err,
 }
 
+/// What is told of output as it comes.
+type Ear = dyn Fn(Stream, &[u8]) + Send + Sync;
+
 /// Told what a command says, in pieces as they come. Must return at once.
 #[derive(Clone)]
-pub struct Hearing(Arc<Hear>);
-
-type Hear = dyn Fn(Stream, &[u8]) + Send + Sync;
+pub struct Hearing(Arc<Ear>);
 
 impl Hearing {
     /// Hears by this function.

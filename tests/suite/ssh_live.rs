@@ -7,6 +7,7 @@ mod exec;
 mod hostile;
 mod jump;
 mod privilege;
+mod recovery;
 mod rig;
 mod trust;
 mod verbs;
