@@ -99,3 +99,13 @@ fn blocking(verb: impl Future<Output = Result<ExitCode, Problem>>) -> Result<Exi
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_options_of_a_verb_are_named_alike() {
+        super::Cli::command().debug_assert();
+    }
+}

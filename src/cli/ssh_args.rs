@@ -18,7 +18,7 @@ use crate::ui::Ui;
 #[derive(Debug, Args)]
 pub(super) struct SshArgs {
     /// Login name on the hosts
-    #[arg(short, long, value_name = "USER", env = "EGRESSCTL_USER")]
+    #[arg(id = "login", short = 'u', long = "user", value_name = "USER", env = "EGRESSCTL_USER")]
     user: Option<String>,
     /// TCP port of sshd on the hosts
     #[arg(short, long, value_name = "PORT", env = "EGRESSCTL_PORT", value_parser = clap::value_parser!(u16).range(1..))]

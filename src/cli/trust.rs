@@ -8,13 +8,14 @@ use clap::Args;
 
 use super::adhoc::meet;
 use super::apply::confirm;
-use super::fleet::FleetArgs;
+use super::clock::SystemClock;
+use super::fleet::{FleetArgs, ssh};
 use super::problem::Problem;
 use crate::core::contact::{Fingerprints, Newcomer, Opinion, twins};
 use crate::core::plan::hosts;
 use crate::core::report::for_terminal;
 use crate::engine::{Contacts, first_contact};
-use crate::ports::{KeyRecord, Stranger};
+use crate::ports::{Clock, KeyRecord, Stranger, Transport};
 use crate::ui::{Ui, table};
 
 /// Review the keys of hosts that nothing is on record about, all in one list, and record them
@@ -35,12 +36,12 @@ pub(super) struct TrustArgs {
 
 pub(super) async fn run(args: TrustArgs) -> Result<ExitCode, Problem> {
     let list = args.fingerprints.as_ref().map(read).transpose()?;
-    let (field, visits, ssh, ui) = meet(&args.fleet).await?;
-    let record: Arc<dyn KeyRecord> = ssh;
+    let (mut field, visits, mut client, ui) = meet(&args.fleet).await?;
     let hashed = visits.iter().any(|visit| visit.host.ssh.hash_known_hosts);
     let mut refused = 0;
     // Hosts behind a new jump host can be seen only once it is trusted: one list more for each hop.
     loop {
+        let record: Arc<dyn KeyRecord> = client;
         let contacts = first_contact(&field, Arc::clone(&record), &visits).await;
         show(&ui, &contacts, list.as_ref(), args.fleet.show.json);
         let (approved, others): (Vec<_>, Vec<_>) = contacts.newcomers.iter().partition(|(newcomer, _)| {
@@ -56,12 +57,16 @@ pub(super) async fn run(args: TrustArgs) -> Result<ExitCode, Problem> {
             record.record(&strangers, hashed).await.map_err(|error| Problem::failed(error.message))?;
             ui.err(&format!("recorded: {}\n", hosts(strangers.len())));
             if contacts.behind > 0 {
+                // A client does not ask a jump host again that it has refused; a fresh one does.
+                let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+                client = ssh(&ui, &clock);
+                field.transport = Arc::clone(&client) as Arc<dyn Transport>;
                 continue;
             }
         }
         return Ok(ExitCode::from(match () {
             () if refused > 0 || !contacts.changed.is_empty() => 2,
-            () if !contacts.failed.is_empty() => 4,
+            () if !contacts.failed.is_empty() || contacts.behind > 0 => 4,
             () => 0,
         }));
     }
@@ -77,12 +82,11 @@ fn opinion(list: Option<&Fingerprints>, newcomer: &Newcomer) -> Option<Opinion> 
     list.map(|list| list.opinion(newcomer))
 }
 
-fn words(opinion: Option<Opinion>) -> &'static str {
+const fn words(opinion: Opinion) -> &'static str {
     match opinion {
-        None => "",
-        Some(Opinion::Approved) => "as listed",
-        Some(Opinion::Contradicted) => "NOT THE LISTED KEY, refused",
-        Some(Opinion::Missing) => "not listed, refused",
+        Opinion::Approved => "as listed",
+        Opinion::Contradicted => "NOT THE LISTED KEY, refused",
+        Opinion::Missing => "not listed, refused",
     }
 }
 
@@ -95,10 +99,10 @@ fn show(ui: &Ui, contacts: &Contacts, list: Option<&Fingerprints>, json: bool) {
     } else {
         let row = |one: &Newcomer| {
             let cells = [&one.name, &one.at, &one.algorithm, &one.fingerprint].map(|cell| for_terminal(cell));
-            cells.into_iter().chain([words(opinion(list, one)).to_owned()]).collect()
+            cells.into_iter().chain(list.map(|list| words(list.opinion(one)).to_owned())).collect()
         };
         let rows: Vec<Vec<String>> = newcomers.iter().map(row).collect();
-        ui.out(&table::render(&["host", "address", "type", "fingerprint", ""].map(str::to_owned), &rows));
+        ui.out(&table::render(&["host", "address", "type", "fingerprint"].map(str::to_owned), &rows));
     }
     for names in twins(&newcomers) {
         ui.err(&for_terminal(&format!(

@@ -9,6 +9,7 @@ use super::{fleet, target};
 use crate::core::contact::Newcomer;
 use crate::core::inventory::HostKeyCheck;
 use crate::core::model::HostName;
+use crate::core::ssh_config::bare_name;
 use crate::ports::{HostKeyPolicy, KeyRecord, SshErrorKind, Stranger, Target};
 
 /// What came of looking at hosts for the first time.
@@ -68,7 +69,7 @@ pub async fn first_contact(field: &Field, record: Arc<dyn KeyRecord>, visits: &[
     contacts.behind = waiting;
     // Who is left is on the way to somebody. Jump hosts first: nothing behind them can be seen before they are trusted.
     let of_jumps = strangers.into_iter().map(|stranger| {
-        let name = stranger.names.last().cloned().unwrap_or_default();
+        let name = stranger.names.last().map(|name| bare_name(name).to_owned()).unwrap_or_default();
         (name, stranger)
     });
     contacts.newcomers = of_jumps.chain(of_hosts).map(newcomer).collect();

@@ -83,7 +83,7 @@ impl Reader<'_, '_> {
         for host in hosts {
             let Some(address) = &host.address else { continue };
             let jump = host.settings.jump.as_ref().map(|found| &found.value);
-            let port = host.settings.port.as_ref().map_or(22, |found| found.value);
+            let port = host.ssh.as_ref().map_or(22, |ssh| ssh.port);
             let key = (address.value, port, jump);
             if let Some(place) = first.get(&key) {
                 let message = format!("address {} is there twice, first at {place}", address.value);

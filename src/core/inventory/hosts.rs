@@ -29,7 +29,7 @@ pub(super) struct Host {
     groups: Vec<String>,
     pub(super) settings: Layer,
     /// How to log in, if the host's name is known and nothing is wrong with it.
-    ssh: Option<SshDesired>,
+    pub(super) ssh: Option<SshDesired>,
     /// The interface's name, if the host's own name and instance are known.
     pub(super) eni_name: Option<Found<String>>,
 }

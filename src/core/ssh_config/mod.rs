@@ -66,3 +66,9 @@ pub struct Note {
 pub fn lookup_name(host: &str, port: u16) -> String {
     if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
 }
+
+/// Such a name without its port: `[web]:2222` is `web`.
+#[must_use]
+pub fn bare_name(name: &str) -> &str {
+    name.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).map_or(name, |(host, _)| host)
+}
