@@ -19,6 +19,7 @@ use crate::core::report::Verb;
 use crate::core::rollout::{waves, waves_text};
 use crate::engine;
 use crate::ports::{RunMeta, RunVerb};
+use crate::ui::Ui;
 
 /// Bring the hosts to the desired state: plan, show, ask, do, prove
 #[derive(Debug, Args)]
@@ -60,7 +61,8 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
     if !args.yes {
-        confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
+        let question = format!("Change {} as shown?", hosts(plan.count(Verdict::Change)));
+        confirm(&fleet.ui, &question, REVIEW)?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
     let hosts = fleet.hosts();
@@ -75,6 +77,9 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     Ok(asked.map_or(code, ExitCode::from))
 }
 
+/// What to do where nobody can be asked about a plan.
+pub(super) const REVIEW: &str = "review the plan, then add --yes";
+
 /// Opens a run in the journal.
 pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<RunId, Problem> {
     let now = fleet.world.clock.now_ms();
@@ -85,14 +90,12 @@ pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<RunId, Problem
     Ok(id)
 }
 
-/// Asks. Only a full `yes` on a terminal counts.
-pub(super) fn confirm(fleet: &Fleet, question: &str) -> Result<(), Problem> {
+/// Asks. Only a full `yes` on a terminal counts; `instead` is what to do where there is none.
+pub(super) fn confirm(ui: &Ui, question: &str, instead: &str) -> Result<(), Problem> {
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::usage(
-            "nobody can be asked on this standard input: review the plan, then add --yes",
-        ));
+        return Err(Problem::usage(format!("nobody can be asked on this standard input: {instead}")));
     }
-    fleet.ui.err(&format!("{question} Type yes: "));
+    ui.err(&format!("{question} Type yes: "));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| Problem::failed(error.to_string()))?;
     if answer.trim() == "yes" { Ok(()) } else { Err(Problem::failed("not confirmed; nothing was changed")) }

@@ -9,11 +9,10 @@ use clap::Args;
 use super::clock::SystemClock;
 use super::limit;
 use super::problem::Problem;
+use super::ssh_args::{self, SshArgs};
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{
-    self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named, SshDesired,
-};
+use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Claims, Settings, World};
@@ -44,9 +43,8 @@ pub(super) struct FleetArgs {
     /// Folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR", env = "EGRESSCTL_TEMPLATES")]
     pub(super) templates: Option<PathBuf>,
-    /// Private key for hosts whose inventory names none
-    #[arg(long, alias = "private-key", value_name = "FILE", env = "EGRESSCTL_KEY_FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    ssh: SshArgs,
     #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
@@ -94,9 +92,12 @@ impl FleetArgs {
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
         let mut desired = self.read(inventory::parse)?;
         for host in &mut desired.hosts {
-            self.fill_in(&mut host.ssh);
+            ssh_args::look(&mut host.ssh);
         }
-        let selected = self.select(&desired.hosts)?;
+        let mut selected = self.select(&desired.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
         Ok((desired, selected))
     }
 
@@ -104,9 +105,13 @@ impl FleetArgs {
     pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
         let mut roster = self.read(inventory::roster)?;
         for host in &mut roster.hosts {
-            self.fill_in(&mut host.ssh);
+            ssh_args::look(&mut host.ssh);
         }
-        Ok((roster.cloud, self.select(&roster.hosts)?))
+        let mut selected = self.select(&roster.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((roster.cloud, selected))
     }
 
     fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
@@ -120,6 +125,7 @@ impl FleetArgs {
             environment: variables
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
+            login: self.ssh.context()?,
         };
         parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
@@ -131,28 +137,17 @@ impl FleetArgs {
         Ok(selected.into_iter().cloned().collect())
     }
 
-    /// The defaults that depend on who is calling.
-    fn fill_in(&self, ssh: &mut SshDesired) {
-        let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-        if ssh.known_hosts.is_empty() {
-            ssh.known_hosts.push(home.join("known_hosts"));
-        }
-        if ssh.key.is_none() {
-            let usual = || Some(home.join("id_ed25519")).filter(|path| path.exists());
-            ssh.key = self.key_file.clone().or_else(usual);
-        }
-    }
-
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
         let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
+        ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cloud = cloud(&desired.cloud, &clock)?;
-        let ssh = ssh(&ui, &clock);
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
+        let ssh = ssh(&ui, &clock);
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,

@@ -23,6 +23,8 @@ mod rollback;
 mod rollout;
 mod run;
 mod runs;
+mod ssh_args;
+mod trust;
 mod validate;
 mod verify;
 mod who;
@@ -59,6 +61,7 @@ enum Verb {
     #[command(alias = "exec")]
     Run(run::RunArgs),
     Ping(ping::PingArgs),
+    Trust(trust::TrustArgs),
     Facts(facts::FactsArgs),
     Push(push::PushArgs),
     Demo(demo::DemoArgs),
@@ -91,6 +94,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Validate(args) => validate::run(&args),
         Verb::Run(args) => blocking(run::run(args)),
         Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Trust(args) => blocking(trust::run(args)),
         Verb::Facts(args) => blocking(facts::run(args)),
         Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
@@ -103,4 +107,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn blocking<T>(verb: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_options_of_a_verb_are_named_alike() {
+        super::Cli::command().debug_assert();
+    }
 }

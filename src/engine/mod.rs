@@ -18,6 +18,7 @@ mod rollout;
 mod script;
 mod stop;
 mod target;
+mod trust;
 mod verify;
 
 pub use apply::{apply, idle};
@@ -26,6 +27,7 @@ pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
+pub use trust::{Contacts, first_contact};
 pub use verify::verify;
 
 use std::sync::Arc;

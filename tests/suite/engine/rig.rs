@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use egressctl::core::event::Event;
-use egressctl::core::inventory::{Context, HostDesired, parse};
+use egressctl::core::inventory::{Context, HostDesired, KeyDesired, parse};
 use egressctl::core::model::{InstanceId, RunId};
 use egressctl::core::observed::Observation;
 use egressctl::core::plan::{Known, Observed, Plan, Policy, plan};
@@ -69,7 +69,7 @@ pub(super) fn base() -> Observed {
 pub(super) fn host() -> HostDesired {
     let text = include_str!("../../plans/inventory.yaml");
     let mut host = parse("inventory.yaml", text, &Context::default()).unwrap().hosts.remove(0);
-    host.ssh.key = Some("id".into());
+    host.ssh.keys = vec![KeyDesired { file: "id".into(), public: None, certificate: None }];
     host
 }
 
