@@ -11,6 +11,7 @@ use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
+use super::saved;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
@@ -21,6 +22,8 @@ use crate::ports::{RunMeta, RunVerb};
 /// Bring the hosts to the desired state: plan, show, ask, do, prove
 #[derive(Debug, Args)]
 pub(super) struct ApplyArgs {
+    /// A plan that `egressctl plan --out FILE` saved: it is applied without a question, where everything is as it was
+    saved: Option<PathBuf>,
     #[command(flatten)]
     fleet: FleetArgs,
     /// Do not ask
@@ -32,15 +35,27 @@ pub(super) struct ApplyArgs {
     /// Show every line of every diff
     #[arg(short = 'D', long)]
     diff: bool,
-    /// Write the report to FILE as well: .html, .txt, else JSON
+    /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
-    let fleet = args.fleet.open()?;
+pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
+    let saved = args.saved.as_deref().map(saved::read).transpose()?;
+    if let Some(saved) = &saved {
+        args.fleet.inventory.get_or_insert_with(|| PathBuf::from(&saved.plan.inventory));
+    }
+    let mut fleet = args.fleet.open()?;
+    let mut gone = Vec::new();
+    if let Some(saved) = &saved {
+        gone = saved.gone(&args.fleet.read_inventory()?.0.hosts);
+        saved.bind(&mut fleet).await?;
+    }
     let started = fleet.world.clock.now_ms();
-    let (discovered, plan) = look(&fleet).await?;
+    let (discovered, mut plan) = look(&fleet).await?;
+    if let Some(saved) = &saved {
+        plan = saved.still_good(&fleet, &discovered, &plan);
+    }
     let shown = plan_text(&plan, detail(args.diff));
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
@@ -49,20 +64,24 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     if plan.is_empty() {
-        let hosts = engine::idle(&plan);
+        let hosts = [engine::idle(&plan), gone].concat();
         let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
         return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
-    if !args.yes {
+    if !args.yes && saved.is_none() {
         confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
+    if let Some(saved) = &saved {
+        saved::follow(&fleet, &id, &plan, saved).await?;
+    }
     let hosts = fleet.hosts();
     let work = engine::apply(&fleet.world, &id, &hosts, &discovered, &plan);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let (mut results, asked) = match ending::heeding(&fleet, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
+    results.extend(gone);
     let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))

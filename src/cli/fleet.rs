@@ -24,7 +24,7 @@ use crate::ui::{Color, Progress, Ui, UiOptions};
 pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
-    pub(super) inventory: PathBuf,
+    pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
@@ -87,12 +87,19 @@ pub(super) struct Fleet {
 }
 
 impl FleetArgs {
+    /// The inventory's path.
+    pub(super) fn inventory(&self) -> Result<&Path, Problem> {
+        let missing = || Problem::usage("no inventory is given: add -i FILE, or set EGRESSCTL_INVENTORY");
+        self.inventory.as_deref().ok_or_else(missing)
+    }
+
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
-        let name = self.inventory.display().to_string();
-        let text = std::fs::read_to_string(&self.inventory)
+        let path = self.inventory()?;
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
-        let folder = self.inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
@@ -106,7 +113,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()
@@ -130,6 +137,7 @@ impl FleetArgs {
 
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
+        let inventory = self.inventory()?.display().to_string();
         let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
@@ -146,7 +154,7 @@ impl FleetArgs {
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
+        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink())));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -158,7 +166,7 @@ impl FleetArgs {
             stop: crate::engine::Stop::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ssh, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.

@@ -3,15 +3,19 @@
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
 mod apply;
+mod audit;
 mod clock;
 mod demo;
 mod ending;
 mod fleet;
 mod lab;
+mod lock;
 mod plan;
 mod problem;
 mod rollback;
 mod runs;
+mod saved;
+mod show;
 mod validate;
 mod verify;
 mod who;
@@ -36,10 +40,14 @@ struct Cli {
 enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
+    Show(show::ShowPlanArgs),
     Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
+    #[command(alias = "drift")]
+    Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
+    Lock(lock::LockArgs),
     Validate(validate::ValidateArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
@@ -61,10 +69,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
+        Verb::Show(args) => show::run(&args),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
+        Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Validate(args) => validate::run(&args),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.

@@ -22,6 +22,11 @@ impl Problem {
         Self { message: message.into(), code: super::USAGE }
     }
 
+    /// A plan that must not be followed any more, exit code 6.
+    pub(super) fn stale(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 6 }
+    }
+
     /// Says it on standard error.
     pub(super) fn report(self) -> ExitCode {
         crate::ui::complain(&self.message);

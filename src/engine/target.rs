@@ -2,8 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use crate::core::inventory::{HostDesired, SshDesired};
-use crate::ports::{HostKey, HostKeyPolicy, Jump, SshError, SshErrorKind, Target};
+use crate::core::inventory::{HostDesired, JumpDesired, SshDesired};
+use crate::ports::{
+    AuthMethod, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, SshError, SshErrorKind, Target,
+};
 
 /// The host at its management address, its key checked against `known_hosts` under that address and its name.
 pub(super) fn managed(host: &HostDesired, address: Ipv4Addr) -> Result<Target, SshError> {
@@ -18,7 +20,7 @@ pub(super) fn managed(host: &HostDesired, address: Ipv4Addr) -> Result<Target, S
 pub(super) fn inbound(host: &HostDesired, address: Ipv4Addr, key: HostKey) -> Result<Target, SshError> {
     // No jump: the point is whether the internet's side reaches it.
     let mut target = target(host, address, host.verify.inbound_port, HostKeyPolicy::Pinned(key))?;
-    target.jump = None;
+    target.jumps.clear();
     Ok(target)
 }
 
@@ -29,32 +31,35 @@ fn target(
     host_key: HostKeyPolicy,
 ) -> Result<Target, SshError> {
     let ssh = &host.ssh;
-    let key = ssh.key.clone().ok_or_else(|| SshError {
+    let file = ssh.key.clone().ok_or_else(|| SshError {
         kind: SshErrorKind::Local,
         message: "no private key: set ssh.key in the inventory, or --key-file".to_owned(),
     })?;
+    let auth = vec![AuthMethod::Key { file }];
     Ok(Target {
         address: address.into(),
         port,
         user: ssh.user.clone(),
-        key: key.clone(),
         host_key,
-        jump: jump(ssh, &key),
+        jumps: jumps(ssh, &auth),
+        auth,
         connect_within: ssh.connect_timeout,
+        keepalive: Keepalive::default(),
     })
 }
 
-fn jump(ssh: &SshDesired, key: &std::path::Path) -> Option<Box<Jump>> {
-    ssh.jump.as_ref().map(|jump| {
-        Box::new(Jump {
+fn jumps(ssh: &SshDesired, auth: &[AuthMethod]) -> Vec<Hop> {
+    let hop = |jump: &JumpDesired| {
+        Hop::from(Jump {
             host: jump.host.clone(),
             port: jump.port,
             user: jump.user.clone(),
-            key: key.to_owned(),
+            auth: auth.to_vec(),
             host_key: HostKeyPolicy::KnownHosts {
                 files: ssh.known_hosts.clone(),
                 names: vec![jump.host.clone()],
             },
         })
-    })
+    };
+    ssh.jump.iter().map(hop).collect()
 }

@@ -5,14 +5,16 @@
 mod cloud;
 mod events;
 mod journal;
+mod login;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
+pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
 pub use transport::{
-    Exec, ExitStatus, HostKey, HostKeyPolicy, Jump, Output, Session, SshError, SshErrorKind, Target,
-    Transport,
+    Exec, ExitStatus, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
+    Target, Transport,
 };
 
 /// The wall clock. Durations and sleeps go through tokio's time, which tests can pause.

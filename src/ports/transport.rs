@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::login::AuthMethod;
+
 /// A public host key: algorithm and base64 blob, as in `known_hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct HostKey {
@@ -32,20 +34,35 @@ pub enum HostKeyPolicy {
 /// Where and how to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
-    /// Address to connect to (from the jump host if there is one).
+    /// Address to connect to (from the last jump host if there is one).
     pub address: IpAddr,
     /// TCP port.
     pub port: u16,
     /// Login name.
     pub user: String,
-    /// Private key file, OpenSSH format, without passphrase.
-    pub key: PathBuf,
+    /// Ways to log in, in the order to try them.
+    pub auth: Vec<AuthMethod>,
     /// Which host key is accepted.
     pub host_key: HostKeyPolicy,
-    /// A host to go through.
-    pub jump: Option<Box<Jump>>,
-    /// Limit for TCP connect, key exchange and authentication together.
+    /// The way there, from us to the host.
+    pub jumps: Vec<Hop>,
+    /// Limit for TCP connect, key exchange and authentication together; time that a person takes to answer is not counted.
     pub connect_within: Duration,
+    /// How a silent host is found out.
+    pub keepalive: Keepalive,
+}
+
+/// One leg of the way to a host: a jump host, or several that are as good as each other and share the load.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hop {
+    /// The jump hosts; never empty.
+    pub any_of: Vec<Jump>,
+}
+
+impl From<Jump> for Hop {
+    fn from(jump: Jump) -> Self {
+        Self { any_of: vec![jump] }
+    }
 }
 
 /// A jump host: like a target, but it may be given by name.
@@ -57,10 +74,25 @@ pub struct Jump {
     pub port: u16,
     /// Login name.
     pub user: String,
-    /// Private key file.
-    pub key: PathBuf,
+    /// Ways to log in, in the order to try them.
+    pub auth: Vec<AuthMethod>,
     /// Which host key is accepted.
     pub host_key: HostKeyPolicy,
+}
+
+/// How a host that went silent is found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Keepalive {
+    /// Silence after which the host is asked whether it lives.
+    pub every: Duration,
+    /// Unanswered questions after which the connection is lost.
+    pub misses: usize,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(5), misses: 3 }
+    }
 }
 
 /// A script to run as `/bin/sh -s`, fed by stdin in one exec request; nothing is put on a command line.

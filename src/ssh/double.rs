@@ -88,7 +88,7 @@ impl Session for ScriptedSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{HostKeyPolicy, SshErrorKind};
+    use crate::ports::{AuthMethod, HostKeyPolicy, Keepalive, SshErrorKind};
     use std::time::Duration;
 
     fn target(address: [u8; 4]) -> Target {
@@ -96,10 +96,11 @@ mod tests {
             address: address.into(),
             port: 22,
             user: "root".to_owned(),
-            key: "id".into(),
+            auth: vec![AuthMethod::Key { file: "id".into() }],
             host_key: HostKeyPolicy::Pinned(double_key()),
-            jump: None,
+            jumps: vec![],
             connect_within: Duration::from_secs(1),
+            keepalive: Keepalive::default(),
         }
     }
 

@@ -4,7 +4,6 @@
 //! must never let a line it cannot read hide the other lines. The format is described in sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64_NOPAD};
@@ -12,6 +11,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use russh::keys::ssh_key;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+use crate::core::ssh_config::{Place, glob_matches};
 
 /// A public key in the wire form that `known_hosts` holds in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -54,21 +55,6 @@ impl KeyBlob {
     #[must_use]
     pub fn openssh(&self) -> String {
         format!("{} {}", self.algorithm, BASE64.encode(&self.blob))
-    }
-}
-
-/// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file's name as given.
-    pub file: String,
-    /// Line number, from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
     }
 }
 
@@ -304,32 +290,6 @@ impl Pattern {
     fn is_plain(&self) -> bool {
         !self.negated && !self.glob.contains(['*', '?'])
     }
-}
-
-/// `*` for any run of characters, `?` for one. Linear memory, no recursion: only the last star is ever tried again.
-fn glob_matches(glob: &str, name: &str) -> bool {
-    let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
-    let (mut g, mut n) = (0, 0);
-    let mut retry = None;
-    while n < name.len() {
-        match glob.get(g) {
-            Some('*') => {
-                retry = Some((g + 1, n));
-                g += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                g += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((after, from)) = retry else { return false };
-                retry = Some((after, from + 1));
-                g = after;
-                n = from + 1;
-            }
-        }
-    }
-    glob[g..].iter().all(|c| *c == '*')
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Modules are declared for tests only, so that the lints for tests hold in their helpers too.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod engine;
@@ -24,6 +26,8 @@ mod main_job;
 mod plans;
 #[cfg(test)]
 mod sdk_interop;
+#[cfg(test)]
+mod ssh_config;
 #[cfg(test)]
 mod ssh_live;
 #[cfg(test)]

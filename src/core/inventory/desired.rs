@@ -4,6 +4,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
 
 /// Everything an inventory asks for.
@@ -13,6 +15,30 @@ pub struct Desired {
     pub cloud: CloudDesired,
     /// The hosts in the order of the inventory, names unique.
     pub hosts: Vec<HostDesired>,
+}
+
+/// The hosts of an inventory as far as logging in to them needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roster {
+    /// Where the instances live, if the inventory says so.
+    pub cloud: Option<CloudDesired>,
+    /// The hosts in the order of the inventory, names unique.
+    pub hosts: Vec<HostLogin>,
+}
+
+/// One host as far as logging in to it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLogin {
+    /// The inventory name.
+    pub name: HostName,
+    /// The groups it belongs to, in the order of the inventory.
+    pub groups: Vec<String>,
+    /// The instance behind the name; there if there is no address.
+    pub instance: Option<InstanceId>,
+    /// The address to log in at; the instance's primary private address if absent.
+    pub address: Option<Ipv4Addr>,
+    /// How to log in.
+    pub ssh: SshDesired,
 }
 
 /// The cloud account's side of the inventory.
@@ -101,7 +127,7 @@ pub struct JumpDesired {
 }
 
 /// The secondary network interface to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EniDesired {
     /// Its name in the cloud, already rendered for this host.
     pub name: String,
@@ -114,7 +140,7 @@ pub struct EniDesired {
 }
 
 /// The policy route to have on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RouteDesired {
     /// Routing table number, 1 to 4294967295 without 253, 254, 255; 101 by default.
     pub table: u32,
@@ -125,7 +151,7 @@ pub struct RouteDesired {
 }
 
 /// What makes the host's routes survive a reboot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Persist {
     /// A marked block in `rc.local`.
     #[default]
@@ -135,7 +161,7 @@ pub enum Persist {
 }
 
 /// What to probe afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyDesired {
     /// Services that answer with the caller's address, `http(s)://…`, as text or JSON.
     pub echo: Vec<String>,
@@ -144,7 +170,7 @@ pub struct VerifyDesired {
 }
 
 /// Consent to what costs money or cannot be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct AllowDesired {
     /// `PrePaid` → `PostPaid` where the conversion needs it.
     pub charge_type_change: bool,

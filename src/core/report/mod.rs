@@ -8,6 +8,10 @@ mod escape;
 mod fold;
 mod html;
 mod json;
+mod junit;
+mod next;
+mod outage;
+mod picture;
 mod text;
 
 #[cfg(test)]
@@ -18,6 +22,8 @@ pub use escape::{for_html, for_terminal};
 pub use fold::shorten;
 pub use html::to_html;
 pub use json::{ReportError, from_json, to_json};
+pub use junit::to_junit;
+pub use outage::outage;
 pub use text::{before_after_table, duration, to_text};
 
 /// Exit code of a command that ended with this report, the worst that holds: 10 if a host needs a human, 8 if hosts were not

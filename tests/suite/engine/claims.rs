@@ -119,7 +119,7 @@ async fn a_host_that_cannot_keep_a_lease_or_cannot_be_looked_at_is_not_begun() {
                 assert!(reached && why.contains("nothing was changed"), "{case}");
             }
             HostOutcome::Unreachable(why) => {
-                assert!(!reached && why.contains("nothing was changed"), "{case}")
+                assert!(!reached && why.contains("nothing was changed"), "{case}");
             }
             _ => panic!("{case}"),
         }
@@ -138,10 +138,8 @@ fn slow(renewal: impl Fn(&super::world::FakeCloud, usize) -> Option<String> + Se
             return None;
         }
         let nth = count.fetch_add(1, Ordering::SeqCst) + 1;
-        match renewal(cloud, nth) {
-            Some(message) => Some(Err(SshError { kind: SshErrorKind::Unreachable, message })),
-            None => None,
-        }
+        let broken = |message| Err(SshError { kind: SshErrorKind::Unreachable, message });
+        renewal(cloud, nth).map(broken)
     });
     rig.cloud.slow("attach", Duration::from_secs(650));
     rig
@@ -205,7 +203,7 @@ async fn an_eip_that_is_bound_to_nothing_is_brought_home_even_without_a_lease() 
     let rig = Rig::of(State::untouched(), |cloud, script| {
         let away = cloud.state().eip().is_some_and(|eip| eip.holder.is_none());
         let broken = SshError { kind: SshErrorKind::Unreachable, message: "no answer".to_owned() };
-        (script.contains("egressctl-lease 1") && away).then(|| Err(broken))
+        (script.contains("egressctl-lease 1") && away).then_some(Err(broken))
     });
     rig.journal.fail_appends_from(12);
     let result = rig.apply().await;

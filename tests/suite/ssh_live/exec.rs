@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use egressctl::ports::{Exec, ExitStatus, Session, SshErrorKind, Target, Transport as _};
-use egressctl::ssh::{Russh, Settings};
+use egressctl::ports::{Exec, ExitStatus, Keepalive, Session, SshErrorKind, Target, Transport as _};
 
 use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, run, script};
 
@@ -187,8 +186,8 @@ async fn a_host_gone_silent_midway_is_found_out_by_keepalives() {
     let keys = Keys::new();
     let sshd = Sshd::start(&keys, "");
     let cable = Cable::to(sshd.port).await;
-    let ssh = Russh::new(Settings { keepalive: Duration::from_millis(200), ..Settings::default() });
-    let session = ssh.connect(&Target { port: cable.port, ..sshd.target(&keys) }).await.unwrap();
+    let keepalive = Keepalive { every: Duration::from_millis(200), ..Keepalive::default() };
+    let session = connect(&Target { port: cable.port, keepalive, ..sshd.target(&keys) }).await.unwrap();
     let error = midway(&*session, || cable.freeze()).await;
     assert!(error.kind == SshErrorKind::Lost && error.message.contains("keepalives"), "{error}");
     session.close().await;
