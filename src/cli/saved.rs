@@ -93,6 +93,9 @@ impl Saved {
             }
         }
         fleet.selected.retain(|host| self.plan.hosts.iter().any(|saved| saved.plan.host == host.name));
+        if fleet.selected.is_empty() {
+            return Err(stale("none of its hosts is among the selected ones"));
+        }
         Ok(())
     }
 

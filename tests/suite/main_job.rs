@@ -12,6 +12,7 @@ mod interrupted;
 mod killed;
 mod late_failure;
 mod rig;
+mod saved_plan;
 mod two_operators;
 mod whole;
 mod wrong;
