@@ -154,7 +154,8 @@ impl FleetArgs {
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink())));
+        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,

@@ -2,6 +2,7 @@
 //!
 //! Nothing in here may do I/O, read a clock, draw a random number or be async. Same inputs, same bytes.
 
+pub mod adhoc;
 pub mod audit;
 pub mod event;
 pub mod inventory;

@@ -3,6 +3,7 @@
 //! Async and thin: every decision is made in `core`; this moves bytes between the doors of [`World`]. Must never print,
 //! and never let what happens to one host change what happens to another.
 
+pub mod adhoc;
 mod apply;
 mod claim;
 mod discover;

@@ -13,8 +13,7 @@ pub(super) async fn run(
     name: &str,
     script: String,
 ) -> Result<Vec<u8>, String> {
-    let exec =
-        Exec { script, sudo: host.ssh.user != "root", wall: world.settings.look, max_output: MAX_OUTPUT };
+    let exec = Exec::script_as_root(script, &host.ssh.user, world.settings.look, MAX_OUTPUT);
     let output = session.exec(&exec).await.map_err(|error| error.to_string())?;
     match output.status {
         ExitStatus::Code(0) if output.truncated => {

@@ -133,6 +133,7 @@ fn config(trust: &Trust, keepalive: Keepalive) -> client::Config {
     client::Config {
         preferred: Preferred {
             key: Cow::Owned(trust.algorithms()),
+            host_key_certificates: Cow::Owned(trust.certificate_algorithms()),
             // GCM first: it needs no strict key exchange to be safe from prefix truncation, and is the faster one here.
             cipher: Cow::Borrowed(&[
                 cipher::AES_256_GCM,

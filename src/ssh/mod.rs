@@ -17,7 +17,7 @@ use self::jump::Pool;
 use self::link::Link;
 use self::pacing::Pacing;
 use self::trust::Books;
-use crate::ports::{Asker, Exec, HostKey, Output, Session, SshError, Target, Transport};
+use crate::ports::{Asker, Clock, Exec, HostKey, Output, Session, SshError, Target, Transport};
 
 mod auth;
 mod cache;
@@ -83,6 +83,13 @@ impl Russh {
         let jumps = Pool::new(settings.jump_handshakes, settings.jump_tunnels);
         let pacing = Pacing::new(settings.handshakes_per_address);
         Self { settings, custody: Custody::new(asker), books: Books::new(), jumps, pacing }
+    }
+
+    /// The same client with a clock, by which it judges certificates of hosts; without one it accepts none.
+    #[must_use]
+    pub fn by_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.books.set_clock(clock);
+        self
     }
 
     /// Lines of `known_hosts` files that could not be read, as `file:line: why`; each is told once.

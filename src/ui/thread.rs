@@ -60,7 +60,14 @@ pub(super) fn run(
                 if let Some(line) = line {
                     output.event(&line);
                 }
-                show(&mut screen, &mut output, &event);
+                match &event {
+                    // What a host says is a result, however the progress is shown.
+                    Event::HostSaid { host, stderr, line } => beside(&screen, || {
+                        let text = format!("{host}: {line}\n");
+                        if *stderr { output.message(&text) } else { output.result(&text) }
+                    }),
+                    _ => show(&mut screen, &mut output, &event),
+                }
             }
             Ok(Message::Out(text, done)) => {
                 beside(&screen, || output.result(&text));

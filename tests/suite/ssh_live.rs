@@ -6,4 +6,7 @@ mod connect;
 mod exec;
 mod hostile;
 mod jump;
+mod privilege;
+mod recovery;
 mod rig;
+mod trust;

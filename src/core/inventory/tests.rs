@@ -32,7 +32,7 @@ fn hosts_with_an_address_are_enough_to_log_in() {
     assert_eq!((&host.instance, host.address), (&None, Some([10, 0, 0, 1].into())));
     // The main job's inventory will do as well, and its mistakes stay mistakes.
     let found = logins(SMALL).unwrap();
-    assert_eq!(found.hosts[0].instance.as_ref().map(|id| id.as_str()), Some("i-1"));
+    assert_eq!(found.hosts[0].instance.as_ref().map(crate::core::model::InstanceId::as_str), Some("i-1"));
     assert_eq!(found.cloud, Some(read(SMALL).unwrap().cloud));
     let cases = [
         ("hosts: [{name: a}]", "hosts[0] has no instance"),

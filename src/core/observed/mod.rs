@@ -9,6 +9,7 @@ pub mod facts;
 mod frame;
 pub mod lease;
 pub mod probed;
+pub mod pushed;
 
 pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{

@@ -60,3 +60,9 @@ pub struct Note {
     /// Where it stands.
     pub place: Place,
 }
+
+/// The name under which OpenSSH records a host: the plain name for port 22, else `[host]:port`.
+#[must_use]
+pub fn lookup_name(host: &str, port: u16) -> String {
+    if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
+}

@@ -17,6 +17,9 @@ pub const APPLY_WAIT_SECONDS: u32 = 60;
 /// The destination that stands for "the internet" when the kernel is asked for a route. No packet is sent to it.
 pub const PUBLIC_DESTINATION: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 
+/// Where a host keeps the answers of steps: gone after a boot, as is what a step was about to do.
+pub const ONCE_FOLDER: &str = "/run/egressctl/steps";
+
 /// What stands for a value that only applying can tell.
 const UNKNOWN: &str = "(known after apply)";
 
@@ -92,6 +95,40 @@ pub struct ProbeParams {
     pub address: Option<Ipv4Addr>,
     /// Limit for one question, in seconds. The script takes at most this and 2 s more for each URL and source, and 10 s.
     pub seconds: u32,
+}
+
+/// Values of the script around a step that is to be done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OnceParams<'a> {
+    /// Where answers are kept; [`ONCE_FOLDER`] unless a test knows better.
+    pub folder: &'a str,
+    /// What stands for this step and no other: letters and digits.
+    pub key: &'a str,
+    /// The step's script.
+    pub step: &'a str,
+}
+
+/// Values of the push script. An empty text is "not asked for".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushParams {
+    /// The file: an absolute path without `.` and `..`.
+    pub dest: String,
+    /// Bytes of the content.
+    pub size: u64,
+    /// The content's SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// Permission bits in octal digits; those of the old file if empty.
+    pub mode: String,
+    /// Permission bits in octal digits where there is no old file and `mode` is empty.
+    pub mode_if_new: String,
+    /// Name or number of the owner; the old file's if empty.
+    pub owner: String,
+    /// Name or number of the group; the old file's if empty.
+    pub group: String,
+    /// What is put behind the name of the old file to keep it; it is not kept if empty.
+    pub backup: String,
+    /// `yes`: only look.
+    pub check: &'static str,
 }
 
 #[derive(Serialize)]
@@ -210,6 +247,16 @@ impl Templates {
         self.script("revert.sh", &context)
     }
 
+    /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
+    /// its answer. The first line is `egressctl-once first`, `read` (an earlier run's answer) or `again` (an earlier run was
+    /// cut off half-way).
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn once_script(&self, params: &OnceParams<'_>) -> Result<String, TemplateError> {
+        self.render("once.sh", params)
+    }
+
     /// The script that asks the echo services. Changes nothing.
     ///
     /// # Errors
@@ -227,6 +274,14 @@ impl Templates {
         let from_eni = params.address.into_iter().flat_map(|address| asks("eni", address.to_string()));
         let context = ProbeContext { seconds: params.seconds, asks: by_default.chain(from_eni).collect() };
         self.script("probe.sh", &context)
+    }
+
+    /// The script that writes its standard input to a file. It is one word of a command line, not fed to a shell.
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn push_script(&self, params: &PushParams) -> Result<String, TemplateError> {
+        self.render("push.sh", params)
     }
 
     /// The lines that go between the markers in `rc.local`. Unknown values stand as "(known after apply)": a preview.
@@ -283,7 +338,20 @@ impl Templates {
         }
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
+        let (none, mode) = (String::new(), "644".to_owned());
+        self.push_script(&PushParams {
+            dest: "/etc/motd".to_owned(),
+            size: 0,
+            sha256: none.clone(),
+            mode: none.clone(),
+            mode_if_new: mode,
+            owner: none.clone(),
+            group: none.clone(),
+            backup: none,
+            check: "no",
+        })?;
         Ok(())
     }
 

@@ -72,7 +72,7 @@ impl Asker for Nobody {
 async fn open(stream: Bomb) -> Result<Link, Setback> {
     let public = key().public_key().to_openssh().unwrap();
     let (algorithm, base64) = public.split_once(' ').unwrap();
-    let trust = Trust::Pinned(KeyBlob::parse(algorithm, base64).unwrap());
+    let trust = Trust::Pinned(vec![KeyBlob::parse(algorithm, base64).unwrap()]);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("id");
     key().write_openssh_file(&file, russh::keys::ssh_key::LineEnding::LF).unwrap();

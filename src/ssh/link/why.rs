@@ -83,10 +83,10 @@ pub(super) fn broken_off(at: &str, login: &Login<'_>, vitals: &Vitals, broken: B
         (_, false) => (SshErrorKind::Protocol, format!("{at}: SSH failed: {}", russh_text(&error))),
     };
     let error = failure(kind, message);
-    // A host that has proven its key has seen a credential, or may have. One that says that we are not allowed (a penalty
-    // of sshd for a source address) means minutes.
-    let is_penalty = head.starts_with(b"Not allowed");
-    if kind == SshErrorKind::Unreachable && vitals.host_key().is_none() && !is_penalty {
+    // A host that has proven its key may have seen a credential. Of other words than SSH's, only those of an sshd that has
+    // too many at its door pass; "Not allowed at this time", a penalty for our address, means minutes.
+    let may_pass = head.is_empty() || is_ssh || head.starts_with(b"Exceeded MaxStartups");
+    if kind == SshErrorKind::Unreachable && vitals.host_key().is_none() && may_pass {
         Setback::passing(Passing::Dropped, error)
     } else {
         error.into()

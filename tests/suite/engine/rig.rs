@@ -100,23 +100,24 @@ fn host_side(cloud: &FakeCloud, target: &Target, exec: &Exec, script: &Script) -
     if target.address == IpAddr::V4(ADDRESS) && !cloud.state().reached() {
         return Err(lost());
     }
-    if let Some(answer) = script(cloud, &exec.script) {
+    let script_text = exec.command.to_string();
+    if let Some(answer) = script(cloud, &script_text) {
         return answer;
     }
-    if exec.script.contains("egressctl-probe 1") {
-        return Ok(probe(&cloud.state(), &exec.script));
+    if script_text.contains("egressctl-probe 1") {
+        return Ok(probe(&cloud.state(), &script_text));
     }
-    if exec.script.contains("egressctl-stage 1") {
+    if script_text.contains("egressctl-stage 1") {
         return Ok(said("egressctl-stage 1\nresult ok\n"));
     }
-    if exec.script.contains("egressctl-facts 1") {
+    if script_text.contains("egressctl-facts 1") {
         let seen = look(cloud).observed.facts.into_values().next().unwrap();
         return Ok(said(&printed(seen.seen().unwrap())));
     }
-    if exec.script.contains("egressctl-lease 1") {
-        return Ok(said(&cloud.change(|state| state.lease.answer(&exec.script))));
+    if script_text.contains("egressctl-lease 1") {
+        return Ok(said(&cloud.change(|state| state.lease.answer(&script_text))));
     }
-    let apply = exec.script.contains("egressctl-apply 1");
+    let apply = script_text.contains("egressctl-apply 1");
     cloud.change(|state| state.route = apply);
     Ok(said(&format!("egressctl-{} 1\nresult ok\n", if apply { "apply" } else { "revert" })))
 }

@@ -5,6 +5,8 @@ mod host;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
+mod once;
+#[cfg(test)]
 mod staged;
 
 use std::fs;

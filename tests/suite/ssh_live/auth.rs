@@ -231,7 +231,7 @@ fn pam(keys: &Keys) -> PathBuf {
 
 /// An sshd that asks PAM. Further lines say for what.
 fn asking(keys: &Keys, extra: &str) -> Sshd {
-    Sshd::start_with(keys, &format!("UsePAM yes\nPermitRootLogin yes\n{extra}"), Some(&pam(keys)))
+    Sshd::start_with(keys, &format!("UsePAM yes\nPermitRootLogin yes\n{extra}"), &pam(keys))
 }
 
 const BY_PASSWORD: [AuthMethod; 2] = [AuthMethod::Password, AuthMethod::KeyboardInteractive];

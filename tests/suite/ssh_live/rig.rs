@@ -11,8 +11,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use egressctl::core::model::Secret;
 use egressctl::ports::{
-    Asker, AuthMethod, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Question, Session,
-    SshError, SshErrorKind, Target, Transport as _, Unanswered,
+    Asker, AuthMethod, Command as Remote, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output,
+    Question, Session, SshError, SshErrorKind, Target, Transport as _, Unanswered,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -80,12 +80,17 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts one with host keys of all three types and `extra` lines of configuration.
     pub(super) fn start(client: &Keys, extra: &str) -> Self {
-        Self::start_with(client, extra, None)
+        Self::start_by(client, extra, || Command::new(SSHD))
     }
 
     /// Starts one in whose eyes `pam` is the file `/etc/pam.d/sshd`: in a mount namespace of its own, in which whoever runs
     /// the tests may mount.
-    pub(super) fn start_with(client: &Keys, extra: &str, pam: Option<&Path>) -> Self {
+    pub(super) fn start_with(client: &Keys, extra: &str, pam: &Path) -> Self {
+        Self::start_by(client, extra, || with_pam(pam))
+    }
+
+    /// Starts one by a command that becomes sshd.
+    pub(super) fn start_by(client: &Keys, extra: &str, starter: impl Fn() -> Command) -> Self {
         assert!(
             Path::new(SSHD).exists(),
             "{SSHD} is missing; these tests need it (apt-get install openssh-server)"
@@ -112,10 +117,7 @@ impl Sshd {
             );
             let config = keys.write("sshd_config", &config);
             let log = fs::File::create(keys.path("log")).unwrap();
-            let mut command = match pam {
-                None => Command::new(SSHD),
-                Some(pam) => with_pam(pam),
-            };
+            let mut command = starter();
             command.args(["-D", "-e", "-f"]).arg(config);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             for _ in 0..500 {
@@ -143,8 +145,13 @@ impl Sshd {
         self.policy(&self.line(kind))
     }
 
-    /// A policy over a file with this text.
+    /// A policy over a file with this text, for the name `h` at this sshd's port.
     pub(super) fn policy(&self, text: &str) -> HostKeyPolicy {
+        self.policy_for(&lookup_name("h", self.port), text)
+    }
+
+    /// A policy over a file with this text.
+    pub(super) fn policy_for(&self, name: &str, text: &str) -> HostKeyPolicy {
         let mut number = 0;
         let path = loop {
             let path = self.keys.path(&format!("known_hosts.{number}"));
@@ -154,7 +161,7 @@ impl Sshd {
             number += 1;
         };
         fs::write(&path, text).unwrap();
-        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![lookup_name("h", self.port)] }
+        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![name.to_owned()] }
     }
 
     /// A target: our own login with the client's key `id`, host key on record.
@@ -321,7 +328,7 @@ pub(super) async fn refusal(target: &Target, kind: SshErrorKind) -> String {
 }
 
 pub(super) fn script(text: impl Into<String>) -> Exec {
-    Exec { script: text.into(), sudo: false, wall: PATIENCE, max_output: 64 * 1024 }
+    Exec::new(Remote::Script(text.into()), PATIENCE, 64 * 1024)
 }
 
 pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
@@ -329,7 +336,7 @@ pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
 }
 
 pub(super) fn pinned(public: &str) -> HostKeyPolicy {
-    HostKeyPolicy::Pinned(HostKey { openssh: public.to_owned(), fingerprint: String::new() })
+    HostKeyPolicy::Pinned(vec![HostKey { openssh: public.to_owned(), fingerprint: String::new() }])
 }
 
 pub(super) fn chmod(path: &Path, mode: u32) {
@@ -351,4 +358,13 @@ pub(super) async fn fake(says: &'static [u8], then_close: bool) -> SocketAddr {
         }
     });
     address
+}
+
+/// Waits for the end of a process.
+pub(super) async fn ends(pid: &str) {
+    let begun = std::time::Instant::now();
+    while std::path::Path::new("/proc").join(pid).exists() {
+        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
