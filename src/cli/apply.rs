@@ -11,11 +11,13 @@ use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
+use super::rollout::RolloutArgs;
 use super::saved;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
 use crate::core::report::Verb;
+use crate::core::rollout::{waves, waves_text};
 use crate::engine;
 use crate::ports::{RunMeta, RunVerb};
 
@@ -26,6 +28,8 @@ pub(super) struct ApplyArgs {
     saved: Option<PathBuf>,
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -56,7 +60,9 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
     if let Some(saved) = &saved {
         plan = saved.still_good(&fleet, &discovered, &plan);
     }
-    let shown = plan_text(&plan, detail(args.diff));
+    let policy = args.rollout.policy();
+    let waves = waves(&plan, &discovered.observed.cloud, &policy);
+    let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
@@ -72,11 +78,10 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
         confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
-    if let Some(saved) = &saved {
-        saved::follow(&fleet, &id, &plan, saved).await?;
-    }
     let hosts = fleet.hosts();
-    let work = engine::apply(&fleet.world, &id, &hosts, &discovered, &plan);
+    let mut terms = args.rollout.terms(&fleet, args.yes);
+    terms.saved = saved.map(|saved| saved.hash);
+    let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
     let (mut results, asked) = match ending::heeding(&fleet, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::clock::SystemClock;
+use super::limit;
 use super::problem::Problem;
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
@@ -25,7 +26,7 @@ pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
     pub(super) inventory: Option<PathBuf>,
-    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`
+    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// How many hosts are worked on at once
@@ -113,7 +114,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired.hosts, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern, &limit::lists(pattern, self)?)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()

@@ -8,10 +8,9 @@ use std::path::Path;
 use super::fleet::Fleet;
 use super::problem::Problem;
 use crate::core::inventory::HostDesired;
-use crate::core::model::RunId;
 use crate::core::plan::Plan;
 use crate::core::report::HostReport;
-use crate::core::run::{Planned, RunNote};
+use crate::core::run::RunNote;
 use crate::core::saved::{Fingerprint, SavedError, SavedHost, SavedPlan};
 use crate::engine::{self, Discovered};
 
@@ -83,10 +82,9 @@ impl Saved {
         if self.plan.templates != fleet.world.templates.digest() {
             return Err(stale("it was made with other templates than those in use now"));
         }
-        let failed = |error: crate::ports::JournalError| Problem::failed(error.to_string());
         let journal = &fleet.world.journal;
-        for run in journal.runs().await.map_err(failed)? {
-            for (_, note) in journal.notes(&run.id).await.map_err(failed)? {
+        for run in journal.runs().await.map_err(Problem::journal)? {
+            for (_, note) in journal.notes(&run.id).await.map_err(Problem::journal)? {
                 if matches!(&note, RunNote::Planned(planned) if planned.saved.as_ref() == Some(&self.hash)) {
                     return Err(stale(&format!("it was applied before, by run {}", run.id)));
                 }
@@ -108,13 +106,4 @@ impl Saved {
     pub(super) fn gone(&self, known: &[HostDesired]) -> Vec<HostReport> {
         engine::idle(&self.plan.gone(&known.iter().collect::<Vec<_>>()))
     }
-}
-
-/// Writes down that this run follows that plan: it cannot be followed again.
-pub(super) async fn follow(fleet: &Fleet, run: &RunId, plan: &Plan, saved: &Saved) -> Result<(), Problem> {
-    let by = fleet.world.claims.operator.to_string();
-    let note =
-        RunNote::Planned(Box::new(Planned { plan: plan.clone(), saved: Some(saved.hash.clone()), by }));
-    let noted = fleet.world.journal.note(run, fleet.world.clock.now_ms(), &note).await;
-    noted.map_err(|error| Problem::failed(format!("{error}; nothing was changed")))
 }

@@ -46,6 +46,48 @@ pub enum Event {
         /// Its id.
         run: RunId,
     },
+    /// A wave began.
+    WaveStarted {
+        /// Its number, from 1.
+        wave: usize,
+        /// How many waves there are.
+        of: usize,
+        /// How many hosts are in it.
+        hosts: usize,
+    },
+    /// A wave no longer keeps the next one from beginning.
+    WaveFinished {
+        /// Its number.
+        wave: usize,
+        /// How many waves there are.
+        of: usize,
+        /// Hosts of this and earlier waves that are still at work; the failure budget holds even if all of them fail.
+        at_work: usize,
+    },
+    /// The next wave waits for the soak time.
+    Soaking {
+        /// The wave that waits.
+        wave: usize,
+        /// How long, milliseconds.
+        ms: u64,
+    },
+    /// The next wave waits for an approval.
+    Waiting {
+        /// The wave that waits.
+        wave: usize,
+    },
+    /// Somebody approved a wave.
+    Approved {
+        /// The wave.
+        wave: usize,
+        /// Who, as `user@bastion`.
+        by: String,
+    },
+    /// Hosts that have not begun will not begin any more.
+    Stopped {
+        /// Why.
+        reason: String,
+    },
     /// A step began on a host.
     StepStarted {
         /// Which host.

@@ -5,12 +5,14 @@
 pub mod adhoc;
 pub mod audit;
 pub mod event;
+pub mod explain;
 pub mod inventory;
 pub mod model;
-mod near;
+pub(crate) mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod saga;
 pub mod saved;

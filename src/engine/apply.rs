@@ -1,11 +1,10 @@
-//! Applying a plan: one saga per host, many hosts at once, every intent in the journal before its effect.
-
-use std::sync::Arc;
+//! Applying a plan to a host: one saga, every intent in the journal before its effect.
 
 use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
-use super::{Discovered, World, fleet};
+use super::rollout::{Terms, rollout};
+use super::{Discovered, World};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
@@ -13,8 +12,8 @@ use crate::core::plan::{HostPlan, Plan, Verdict};
 use crate::core::report::HostReport;
 use crate::core::saga::{Began, Record, Saga};
 
-/// Applies the plan. Hosts without steps are reported as what they are and not touched; what goes wrong on one host is in
-/// its report and stays there.
+/// Applies the plan to all hosts at once, bounded by the settings. Hosts without steps are reported as what they are and not
+/// touched; what goes wrong on one host is in its report and stays there.
 pub async fn apply(
     world: &World,
     run: &RunId,
@@ -22,35 +21,7 @@ pub async fn apply(
     discovered: &Discovered,
     plan: &Plan,
 ) -> Vec<HostReport> {
-    let items: Vec<(HostTask, HostPlan)> = hosts
-        .iter()
-        .zip(&plan.hosts)
-        .map(|(host, plan)| (task(world, run.as_str(), host, discovered, plan), plan.clone()))
-        .collect();
-    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: items.len() });
-    let run = Arc::new(run.clone());
-    let results = fleet::each(world.settings.forks, items, |(task, plan)| {
-        let run = Arc::clone(&run);
-        async move {
-            let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
-            let result = match outcome_of(&plan).or_else(stopped) {
-                Some(outcome) => report_of(&plan, outcome),
-                None => one_host(&task, &run, &plan).await,
-            };
-            let (host, outcome) = (result.name.clone(), result.outcome.clone());
-            task.world.events.emit(Event::HostDone { stage: Stage::Apply, host, outcome });
-            result
-        }
-    })
-    .await;
-    let lost = |plan: &HostPlan| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, Stage::Apply, report_of(plan, HostOutcome::Unknown(reason)))
-    };
-    let results = results.into_iter().zip(&plan.hosts);
-    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
-    world.events.emit(Event::StageFinished { stage: Stage::Apply });
-    results
+    rollout(world, run, hosts, discovered, plan, Terms::default()).await
 }
 
 /// The report of a host whose task came to no end of its own: nobody else says that it is done.
@@ -118,7 +89,8 @@ pub(super) fn outcome_of(plan: &HostPlan) -> Option<HostOutcome> {
     }
 }
 
-async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+/// One host's part of a run, from its claim to its release.
+pub(super) async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
     let mut result = report_of(plan, HostOutcome::Ok);
     let claimed = match claim(task, run).await {
         Ok(claimed) => claimed,

@@ -15,6 +15,7 @@ mod ops;
 mod probe;
 mod relook;
 mod rollback;
+mod rollout;
 mod script;
 mod stop;
 mod target;
@@ -25,6 +26,7 @@ pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use leases::{HeldBy, leases, release_leases};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
 pub use verify::verify;
 

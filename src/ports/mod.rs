@@ -5,6 +5,7 @@
 mod cloud;
 mod events;
 mod exec;
+mod gate;
 mod journal;
 mod login;
 mod record;
@@ -13,6 +14,7 @@ mod transport;
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
 pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
+pub use gate::{Approval, Gate};
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
 pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
 pub use record::{KeyRecord, Stranger};

@@ -37,6 +37,12 @@ impl Lines {
         let ended = self.view.apply(event, now);
         match event {
             Event::StepStarted { .. } | Event::HostSaid { .. } => String::new(),
+            Event::WaveStarted { .. }
+            | Event::WaveFinished { .. }
+            | Event::Soaking { .. }
+            | Event::Waiting { .. }
+            | Event::Approved { .. }
+            | Event::Stopped { .. } => self.view.milestone(event).unwrap_or_default(),
             Event::RunStarted { run } => format!("run {run}\n"),
             Event::StageStarted { stage, hosts } => {
                 format!("{}: {hosts} {}\n", label(*stage), if *hosts == 1 { "host" } else { "hosts" })

@@ -3,7 +3,9 @@
 
 mod claims;
 mod host;
+mod many;
 mod rig;
+mod rollout;
 mod state;
 mod world;
 

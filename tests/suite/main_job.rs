@@ -14,5 +14,6 @@ mod late_failure;
 mod rig;
 mod saved_plan;
 mod two_operators;
+mod waves;
 mod whole;
 mod wrong;

@@ -29,7 +29,7 @@ pub use desired::{
     Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use mistake::{Mistake, Mistakes};
-pub use select::{Named, SelectError, select};
+pub use select::{Lists, Named, SelectError, lists, select};
 
 use hosts::Host;
 use layer::Layer;

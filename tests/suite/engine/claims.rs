@@ -138,8 +138,7 @@ fn slow(renewal: impl Fn(&super::world::FakeCloud, usize) -> Option<String> + Se
             return None;
         }
         let nth = count.fetch_add(1, Ordering::SeqCst) + 1;
-        let broken = |message| Err(SshError { kind: SshErrorKind::Unreachable, message });
-        renewal(cloud, nth).map(broken)
+        renewal(cloud, nth).map(|message| Err(SshError { kind: SshErrorKind::Unreachable, message }))
     });
     rig.cloud.slow("attach", Duration::from_secs(650));
     rig
