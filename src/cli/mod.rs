@@ -12,6 +12,7 @@ mod explain;
 mod fleet;
 mod gate;
 mod lab;
+mod leases;
 mod limit;
 mod lock;
 mod plan;
