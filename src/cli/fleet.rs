@@ -11,7 +11,9 @@ use super::limit;
 use super::problem::Problem;
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{self, Context, Desired, HostDesired};
+use crate::core::inventory::{
+    self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named, SshDesired,
+};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Claims, Settings, World};
@@ -96,6 +98,24 @@ impl FleetArgs {
 
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
+        let mut desired = self.read(inventory::parse)?;
+        for host in &mut desired.hosts {
+            self.fill_in(&mut host.ssh);
+        }
+        let selected = self.select(&desired.hosts)?;
+        Ok((desired, selected))
+    }
+
+    /// The same for verbs that only log in.
+    pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
+        let mut roster = self.read(inventory::roster)?;
+        for host in &mut roster.hosts {
+            self.fill_in(&mut host.ssh);
+        }
+        Ok((roster.cloud, self.select(&roster.hosts)?))
+    }
+
+    fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
         let path = self.inventory()?;
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
@@ -108,31 +128,25 @@ impl FleetArgs {
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
         };
-        let mut desired = inventory::parse(&name, &text, &context)
-            .map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
-        for host in &mut desired.hosts {
-            self.fill_in(host);
-        }
-        let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired.hosts, pattern, &limit::lists(pattern, self)?)
-                .map_err(|error| Problem::failed(error.to_string()))?
-                .into_iter()
-                .cloned()
-                .collect(),
-            None => desired.hosts.clone(),
-        };
-        Ok((desired, selected))
+        parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
+    }
+
+    fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
+        let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
+        let selected = inventory::select(hosts, pattern, &limit::lists(pattern, self)?)
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        Ok(selected.into_iter().cloned().collect())
     }
 
     /// The defaults that depend on who is calling.
-    fn fill_in(&self, host: &mut HostDesired) {
+    fn fill_in(&self, ssh: &mut SshDesired) {
         let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-        if host.ssh.known_hosts.is_empty() {
-            host.ssh.known_hosts.push(home.join("known_hosts"));
+        if ssh.known_hosts.is_empty() {
+            ssh.known_hosts.push(home.join("known_hosts"));
         }
-        if host.ssh.key.is_none() {
+        if ssh.key.is_none() {
             let usual = || Some(home.join("id_ed25519")).filter(|path| path.exists());
-            host.ssh.key = self.key_file.clone().or_else(usual);
+            ssh.key = self.key_file.clone().or_else(usual);
         }
     }
 
@@ -144,19 +158,9 @@ impl FleetArgs {
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = AliyunConfig {
-            region: desired.cloud.region.clone(),
-            ecs_endpoint: desired.cloud.ecs_endpoint.clone(),
-            vpc_endpoint: desired.cloud.vpc_endpoint.clone(),
-            credentials: desired.cloud.credentials,
-            metadata_base: None,
-            tuning: Tuning::default(),
-        };
-        let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
-            .map_err(|error| Problem::failed(error.to_string()))?;
+        let cloud = cloud(&desired.cloud, &clock)?;
+        let ssh = ssh(&ui, &clock);
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
-        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -192,6 +196,33 @@ impl FleetArgs {
     }
 }
 
+/// The client of a cloud.
+pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
+    let config = AliyunConfig {
+        region: desired.region.clone(),
+        ecs_endpoint: desired.ecs_endpoint.clone(),
+        vpc_endpoint: desired.vpc_endpoint.clone(),
+        credentials: desired.credentials,
+        metadata_base: None,
+        tuning: Tuning::default(),
+    };
+    Aliyun::new(&config, &Env::process(), Arc::clone(clock))
+        .map_err(|error| Problem::failed(error.to_string()))
+}
+
+/// The SSH client, which asks by this interface.
+pub(super) fn ssh(ui: &Ui, clock: &Arc<dyn Clock>) -> Arc<Russh> {
+    let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+    Arc::new(ssh.by_clock(Arc::clone(clock)))
+}
+
+/// Says once what was ignored in the files of host keys.
+pub(super) fn say_warnings(ui: &Ui, ssh: &Russh) {
+    for warning in ssh.take_warnings() {
+        ui.err(&format!("warning: {}\n", for_terminal(&warning)));
+    }
+}
+
 impl StateArgs {
     /// The folder; it need not exist yet.
     pub(super) fn folder(&self) -> Result<PathBuf, Problem> {
@@ -223,9 +254,7 @@ impl ShowArgs {
 impl Fleet {
     /// Says once what was ignored in the files of host keys.
     pub(super) fn say_warnings(&self) {
-        for warning in self.ssh.take_warnings() {
-            self.ui.err(&format!("warning: {}\n", for_terminal(&warning)));
-        }
+        say_warnings(&self.ui, &self.ssh);
     }
 
     /// The selected hosts by reference.

@@ -2,6 +2,7 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod adhoc;
 mod apply;
 mod approve;
 mod audit;
@@ -9,16 +10,20 @@ mod clock;
 mod demo;
 mod ending;
 mod explain;
+mod facts;
 mod fleet;
 mod gate;
 mod lab;
 mod leases;
 mod limit;
 mod lock;
+mod ping;
 mod plan;
 mod problem;
+mod push;
 mod rollback;
 mod rollout;
+mod run;
 mod runs;
 mod saved;
 mod show;
@@ -57,6 +62,11 @@ enum Verb {
     Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    #[command(alias = "exec")]
+    Run(run::RunArgs),
+    Ping(ping::PingArgs),
+    Facts(facts::FactsArgs),
+    Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
@@ -87,6 +97,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Run(args) => blocking(run::run(args)),
+        Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),

@@ -49,6 +49,8 @@ pub(super) struct Link {
     pub(super) at: String,
     /// Whether it is root's login.
     pub(super) is_root: bool,
+    /// Whether a person had to answer, whose answers may be good for one login only.
+    pub(super) is_personal: bool,
     vitals: Arc<Vitals>,
     _grip: Grip,
 }
@@ -83,9 +85,15 @@ impl Link {
             Some(Some(Err(_)) | None) => return Err(why::panicked(&at).into()),
         };
         match (ending, vitals.host_key()) {
-            (Ending::In, Some(host_key)) => {
-                Ok(Self { handle, host_key, at, is_root: login.who.user == "root", vitals, _grip: grip })
-            }
+            (Ending::In, Some(host_key)) => Ok(Self {
+                handle,
+                host_key,
+                at,
+                is_root: login.who.user == "root",
+                is_personal: login.who.is_personal(),
+                vitals,
+                _grip: grip,
+            }),
             (Ending::In, None) => Err(why::unproven(&at).into()),
             (Ending::Refused(refusal), _) => {
                 Err(why::refused(&at, login, &vitals, handle.is_closed(), &refusal).into())

@@ -9,4 +9,7 @@ mod jump;
 mod privilege;
 mod recovery;
 mod rig;
+mod rubbish;
+mod tricks;
 mod trust;
+mod verbs;

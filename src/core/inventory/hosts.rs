@@ -111,7 +111,11 @@ impl Reader<'_, '_> {
             reader.text(node, "instance", "an instance id", |text| value::id(text, "i-"))
         });
         let address = self.found(&fields, "address", |reader, node| {
-            reader.text(node, "address", "an IPv4 address", value::address)
+            let check = match reader.need {
+                Need::Everything => value::address,
+                Need::Logins => value::login_address,
+            };
+            reader.text(node, "address", "an IPv4 address", check)
         });
         let names = self.found(&fields, "groups", |reader, node| reader.memberships(node, groups));
         let groups_of_host = names.map(|found| found.value).unwrap_or_default();
