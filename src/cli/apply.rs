@@ -12,6 +12,7 @@ use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
 use super::rollout::RolloutArgs;
+use super::saved;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
@@ -24,6 +25,8 @@ use crate::ui::Ui;
 /// Bring the hosts to the desired state: plan, show, ask, do, prove
 #[derive(Debug, Args)]
 pub(super) struct ApplyArgs {
+    /// A plan that `egressctl plan --out FILE` saved: it is applied without a question, where everything is as it was
+    saved: Option<PathBuf>,
     #[command(flatten)]
     fleet: FleetArgs,
     #[command(flatten)]
@@ -42,10 +45,22 @@ pub(super) struct ApplyArgs {
     report: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
-    let fleet = args.fleet.open()?;
+pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
+    let saved = args.saved.as_deref().map(saved::read).transpose()?;
+    if let Some(saved) = &saved {
+        args.fleet.inventory.get_or_insert_with(|| PathBuf::from(&saved.plan.inventory));
+    }
+    let mut fleet = args.fleet.open()?;
+    let mut gone = Vec::new();
+    if let Some(saved) = &saved {
+        gone = saved.gone(&args.fleet.read_inventory()?.0.hosts);
+        saved.bind(&mut fleet).await?;
+    }
     let started = fleet.world.clock.now_ms();
-    let (discovered, plan) = look(&fleet).await?;
+    let (discovered, mut plan) = look(&fleet).await?;
+    if let Some(saved) = &saved {
+        plan = saved.still_good(&fleet, &discovered, &plan);
+    }
     let policy = args.rollout.policy();
     let waves = waves(&plan, &discovered.observed.cloud, &policy);
     let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
@@ -56,22 +71,24 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     if plan.is_empty() {
-        let hosts = engine::idle(&plan);
+        let hosts = [engine::idle(&plan), gone].concat();
         let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
         return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
-    if !args.yes {
+    if !args.yes && saved.is_none() {
         let question = format!("Change {} as shown?", hosts(plan.count(Verdict::Change)));
         confirm(&fleet.ui, &question, REVIEW)?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
     let hosts = fleet.hosts();
-    let terms = args.rollout.terms(&fleet, args.yes);
+    let mut terms = args.rollout.terms(&fleet, args.yes);
+    terms.saved = saved.map(|saved| saved.hash);
     let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
-    let (results, asked) = match ending::heeding(&fleet, &id, work).await {
+    let (mut results, asked) = match ending::heeding(&fleet, &id, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
+    results.extend(gone);
     let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))

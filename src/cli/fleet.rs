@@ -26,7 +26,7 @@ use crate::ui::{Color, Progress, Ui, UiOptions};
 pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
-    pub(super) inventory: PathBuf,
+    pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
@@ -88,6 +88,12 @@ pub(super) struct Fleet {
 }
 
 impl FleetArgs {
+    /// The inventory's path.
+    pub(super) fn inventory(&self) -> Result<&Path, Problem> {
+        let missing = || Problem::usage("no inventory is given: add -i FILE, or set EGRESSCTL_INVENTORY");
+        self.inventory.as_deref().ok_or_else(missing)
+    }
+
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
         let mut desired = self.read(inventory::parse)?;
@@ -115,10 +121,11 @@ impl FleetArgs {
     }
 
     fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
-        let name = self.inventory.display().to_string();
-        let text = std::fs::read_to_string(&self.inventory)
+        let path = self.inventory()?;
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
-        let folder = self.inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
@@ -139,6 +146,7 @@ impl FleetArgs {
 
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
+        let inventory = self.inventory()?.display().to_string();
         let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
@@ -159,7 +167,7 @@ impl FleetArgs {
             stop: crate::engine::Stop::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ssh, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.

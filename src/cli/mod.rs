@@ -14,7 +14,9 @@ mod facts;
 mod fleet;
 mod gate;
 mod lab;
+mod leases;
 mod limit;
+mod lock;
 mod ping;
 mod plan;
 mod problem;
@@ -23,6 +25,8 @@ mod rollback;
 mod rollout;
 mod run;
 mod runs;
+mod saved;
+mod show;
 mod ssh_args;
 mod trust;
 mod validate;
@@ -49,6 +53,7 @@ struct Cli {
 enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
+    Show(show::ShowPlanArgs),
     Apply(apply::ApplyArgs),
     Approve(approve::ApproveArgs),
     Verify(verify::VerifyArgs),
@@ -56,6 +61,7 @@ enum Verb {
     Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
+    Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     #[command(alias = "exec")]
@@ -84,12 +90,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
+        Verb::Show(args) => show::run(&args),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Approve(args) => blocking(approve::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
         Verb::Run(args) => blocking(run::run(args)),

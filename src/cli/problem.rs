@@ -23,6 +23,11 @@ impl Problem {
         Self { message: message.into(), code: super::USAGE }
     }
 
+    /// A plan that must not be followed any more, exit code 6.
+    pub(super) fn stale(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 6 }
+    }
+
     /// The journal does not do it, exit code 1.
     #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
     pub(super) fn journal(error: JournalError) -> Self {

@@ -16,6 +16,7 @@ pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod saga;
+pub mod saved;
 pub mod ssh_config;
 pub mod template;
 pub mod text;

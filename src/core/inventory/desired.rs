@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
 use crate::core::ssh_config::{Algorithms, Note};
 
@@ -182,7 +184,7 @@ pub struct JumpDesired {
 }
 
 /// The secondary network interface to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EniDesired {
     /// Its name in the cloud, already rendered for this host.
     pub name: String,
@@ -195,7 +197,7 @@ pub struct EniDesired {
 }
 
 /// The policy route to have on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RouteDesired {
     /// Routing table number, 1 to 4294967295 without 253, 254, 255; 101 by default.
     pub table: u32,
@@ -206,7 +208,7 @@ pub struct RouteDesired {
 }
 
 /// What makes the host's routes survive a reboot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Persist {
     /// A marked block in `rc.local`.
     #[default]
@@ -216,7 +218,7 @@ pub enum Persist {
 }
 
 /// What to probe afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyDesired {
     /// Services that answer with the caller's address, `http(s)://…`, as text or JSON.
     pub echo: Vec<String>,
@@ -225,7 +227,7 @@ pub struct VerifyDesired {
 }
 
 /// Consent to what costs money or cannot be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct AllowDesired {
     /// `PrePaid` → `PostPaid` where the conversion needs it.
     pub charge_type_change: bool,
