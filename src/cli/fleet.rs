@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::clock::SystemClock;
 use super::problem::Problem;
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
@@ -151,9 +152,11 @@ impl FleetArgs {
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
+            who: operator(),
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            cutovers: crate::engine::Cutovers::default(),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }

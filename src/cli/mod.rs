@@ -15,6 +15,7 @@ mod rollback;
 mod runs;
 mod validate;
 mod verify;
+mod who;
 
 use std::ffi::OsString;
 use std::future::Future;

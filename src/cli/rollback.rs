@@ -15,7 +15,7 @@ use super::problem::Problem;
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
 use crate::core::plan::hosts as plural;
-use crate::core::report::Verb;
+use crate::core::report::{Verb, for_terminal};
 use crate::engine::{self, RollbackHost};
 use crate::ports::RunVerb;
 
@@ -74,6 +74,9 @@ pub(super) fn rollback_text(run: &RunId, hosts: &[(&HostDesired, RollbackHost)])
     let mut out = String::new();
     for (host, back) in hosts {
         let _ = writeln!(out, "< {} ({})", host.name, host.instance);
+        if let Some(damage) = back.damage() {
+            let _ = writeln!(out, "    nothing: {}", for_terminal(damage));
+        }
         for (number, (step, possible)) in back.steps().iter().enumerate() {
             let remark = if *possible { "" } else { " stays: it cannot be taken back" };
             let _ = writeln!(out, "    {}. undo {}{remark}", number + 1, step.label());

@@ -10,7 +10,9 @@ use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
 use crate::core::plan::{HostPlan, Plan, Verdict};
 use crate::core::report::HostReport;
+use crate::core::run::{Planned, RunNote};
 use crate::core::saga::{Began, Record, Saga};
+use crate::ports::JournalError;
 
 /// Applies the plan. Hosts without steps are reported as what they are and not touched; what goes wrong on one host is in
 /// its report and stays there.
@@ -27,12 +29,15 @@ pub async fn apply(
         .map(|(host, plan)| (task(world, run.as_str(), host, discovered, plan), plan.clone()))
         .collect();
     world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: items.len() });
+    let planned = keep(world, run, plan).await.err();
     let run = Arc::new(run.clone());
     let results = fleet::each(world.settings.forks, items, |(task, plan)| {
         let run = Arc::clone(&run);
+        let unkept =
+            planned.as_ref().map(|error| HostOutcome::Failed(format!("{error}; nothing was changed")));
         async move {
             let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
-            let result = match outcome_of(&plan).or_else(stopped) {
+            let result = match outcome_of(&plan).or(unkept).or_else(stopped) {
                 Some(outcome) => report_of(&plan, outcome),
                 None => one_host(&task, &run, &plan).await,
             };
@@ -50,6 +55,12 @@ pub async fn apply(
     let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
     world.events.emit(Event::StageFinished { stage: Stage::Apply });
     results
+}
+
+/// Writes down what was approved, before the first effect: resuming begins the remaining hosts from it.
+async fn keep(world: &World, run: &RunId, plan: &Plan) -> Result<(), JournalError> {
+    let planned = Planned { plan: plan.clone(), saved: None, by: world.who.clone() };
+    world.journal.note(run, world.clock.now_ms(), &RunNote::Planned(Box::new(planned))).await
 }
 
 /// The report of a host whose task came to no end of its own: nobody else says that it is done.
@@ -101,6 +112,7 @@ pub(super) fn task(
         key: discovered.keys.get(&host.name).cloned(),
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
+        again: false,
         egress: plan.egress.clone(),
     }
 }
@@ -116,7 +128,8 @@ pub(super) fn outcome_of(plan: &HostPlan) -> Option<HostOutcome> {
     }
 }
 
-async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+/// One host's part of a run, from its first record to its last.
+pub(super) async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
     let began = Began {
         instance: plan.instance.clone(),
         known: plan.known.clone(),

@@ -22,7 +22,7 @@ const TRANSITION: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// What looking brought.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Discovered {
     /// Cloud and hosts.
     pub observed: Observed,

@@ -7,18 +7,25 @@ mod apply;
 mod discover;
 mod drive;
 mod fleet;
+mod history;
 mod ops;
 mod probe;
+mod resume;
 mod rollback;
 mod stop;
 mod target;
+mod unfinished;
 mod verify;
+mod window;
 
 pub use apply::{apply, idle};
 pub use discover::{Discovered, discover};
+pub use resume::{Closed, Resume, close_windows, resume};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use stop::Stop;
+pub use unfinished::{Unfinished, unfinished, unfinished_hosts, unfinished_runs};
 pub use verify::verify;
+pub use window::Cutovers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,12 +46,16 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
+    /// Who runs this, as `user@bastion`; it is written into the journal.
+    pub who: String,
     /// What is pushed to hosts.
     pub templates: Arc<Templates>,
     /// The settings.
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// Asked before a host's EIP moves.
+    pub cutovers: Cutovers,
 }
 
 /// Limits of a run.

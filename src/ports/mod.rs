@@ -10,7 +10,7 @@ mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
-pub use journal::{Journal, JournalError, RunMeta, RunVerb};
+pub use journal::{Journal, JournalError, Latest, RunMeta, RunVerb};
 pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
 pub use transport::{
     Exec, ExitStatus, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,

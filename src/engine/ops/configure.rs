@@ -81,6 +81,8 @@ impl HostTask {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
         };
+        // A first run of the script may have written the block: then what was before is the file without it.
+        let written = if self.again { without_ours(&facts.rc_local).ok() } else { None };
         let change = match host_changes(facts, route, &self.world.templates) {
             Ok(changes) => changes.rc_local,
             Err(obstacles) => {
@@ -100,7 +102,12 @@ impl HostTask {
         }
         let (reason, without_effect) = match report {
             Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => {
-                let (before, after) = (facts.rc_local.clone(), change.map(|change| change.after));
+                let (before, after) = match (written, change) {
+                    (Some((before, Some(now))), change) => {
+                        (before, Some(change.map_or(now, |change| change.after)))
+                    }
+                    (_, change) => (facts.rc_local.clone(), change.map(|change| change.after)),
+                };
                 return Answer::Done(Effect::Configured { before, after });
             }
             Ok(ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }) => {

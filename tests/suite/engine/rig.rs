@@ -11,7 +11,7 @@ use egressctl::core::observed::Observation;
 use egressctl::core::plan::{Observed, Plan, Policy, plan};
 use egressctl::core::report::HostReport;
 use egressctl::core::template::Templates;
-use egressctl::engine::{self, Discovered, RollbackHost, Settings, Stop, World};
+use egressctl::engine::{self, Cutovers, Discovered, Resume, RollbackHost, Settings, Stop, World};
 use egressctl::journal::MemoryJournal;
 use egressctl::ports::{
     Clock, EventSink, Exec, HostKey, Journal, Output, RunMeta, RunVerb, SshError, SshErrorKind, Target,
@@ -150,9 +150,11 @@ impl Rig {
             journal: Arc::clone(&journal) as Arc<dyn Journal>,
             clock: Arc::new(NoClock),
             events: Arc::clone(&events) as Arc<dyn EventSink>,
+            who: "tester@bastion".to_owned(),
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
+            cutovers: Cutovers::default(),
         };
         let (host, discovered) = (host(), look(&cloud));
         let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy { now_ms: 0 });
@@ -175,6 +177,14 @@ impl Rig {
         let hosts = [&self.host];
         let mut reports = engine::apply(&self.world, &self.run, &hosts, &self.discovered, &self.plan).await;
         reports.remove(0)
+    }
+
+    /// Goes on with this run, in another process.
+    pub(super) async fn resume(&self, how: Resume) -> Vec<HostReport> {
+        let world = World { stop: Stop::default(), ..self.world.clone() };
+        engine::close_windows(&world, &self.run, &[&self.host]).await.unwrap();
+        let discovered = look(&self.cloud);
+        engine::resume(&world, &self.run, &[&self.host], Some(&discovered), how).await.unwrap()
     }
 
     /// Takes this run back; nothing if there is nothing to take back.
