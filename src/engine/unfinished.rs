@@ -96,7 +96,10 @@ pub(super) async fn left(world: &World, run: &RunId) -> Result<Left, EngineError
             RunNote::Planned(planned) => {
                 plans = planned.plan.hosts.into_iter().map(|plan| (plan.host.clone(), plan)).collect();
             }
-            RunNote::HostEnded { outcome: HostOutcome::Skipped(_) | HostOutcome::Locked(_), .. } => {}
+            RunNote::HostEnded {
+                outcome: HostOutcome::Skipped(_) | HostOutcome::Locked(_) | HostOutcome::Unreachable(_),
+                ..
+            } => {}
             RunNote::HostEnded { host, .. } => drop(over.insert(host)),
             _ => {}
         }
