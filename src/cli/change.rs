@@ -1,6 +1,6 @@
 //! What the verbs that change anything share: the lock of the state folder, the watchdog, and the cap on cutovers.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
@@ -14,8 +14,8 @@ use crate::core::report::for_terminal;
 use crate::journal::{LockError, LockOwner, RunLock};
 
 /// What the watchdog says when it is ready, and what it is told when all is well.
-pub(super) const READY: u8 = b'r';
-pub(super) const DONE: u8 = b'd';
+pub(super) const READY: &str = "ready\n";
+pub(super) const DONE: &str = "done\n";
 
 /// Options of every verb that changes anything.
 #[derive(Debug, Args)]
@@ -75,7 +75,7 @@ impl Change {
     pub(super) fn done(self) {
         if let Some(Watchdog { mut child, mut line }) = self.watchdog {
             // If it has died before, it cannot be told and need not be.
-            let _ = line.write_all(&[DONE]);
+            let _ = line.write_all(DONE.as_bytes());
             drop(line);
             let _ = child.wait();
         }
@@ -97,10 +97,11 @@ impl Watchdog {
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| failed(error.to_string()))?;
-        let mut ready = Vec::new();
-        let read = child.stdout.take().map(|mut stdout| stdout.read_to_end(&mut ready));
+        let mut ready = String::new();
+        // It says nothing else, and ends its output with itself.
+        let read = child.stdout.take().map(|stdout| BufReader::new(stdout).read_line(&mut ready));
         match (read, child.stdin.take()) {
-            (Some(Ok(1)), Some(line)) if ready == [READY] => Ok(Self { child, line }),
+            (Some(Ok(_)), Some(line)) if ready == READY => Ok(Self { child, line }),
             _ => {
                 let _ = child.wait();
                 Err(failed(format!("it ended at once, while it read {}", fleet.inventory)))
@@ -112,7 +113,7 @@ impl Watchdog {
 /// Takes the lock of a fleet's state folder.
 pub(super) fn lock(fleet: &Fleet, verb: &str, patience: Duration) -> Result<RunLock, Problem> {
     let owner = LockOwner {
-        who: fleet.world.who.clone(),
+        who: fleet.world.claims.operator.to_string(),
         pid: std::process::id(),
         verb: verb.to_owned(),
         since_ms: fleet.world.clock.now_ms(),

@@ -3,7 +3,7 @@
 //!
 //! Must never do anything while the process that started it lives, and never outlive it if that ends well.
 
-use std::io::Read;
+use std::io::BufRead;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -32,11 +32,11 @@ pub(super) async fn run(args: WatchdogArgs) -> Result<ExitCode, Problem> {
     // Neither an interrupt from the keyboard nor the end of the terminal is meant for this process.
     rustix::process::setsid().map_err(|error| Problem::failed(format!("new session: {error}")))?;
     let fleet = args.fleet.open()?;
-    crate::ui::ready(READY).map_err(|error| Problem::failed(format!("standard output: {error}")))?;
-    let mut told = Vec::new();
+    crate::ui::say(READY);
+    let mut told = String::new();
     // A pipe that fails is one whose other end is gone.
-    let _ = std::io::stdin().lock().take(1).read_to_end(&mut told);
-    if told == [DONE] {
+    let _ = std::io::stdin().lock().read_line(&mut told);
+    if told == DONE {
         return Ok(ExitCode::SUCCESS);
     }
     let _lock = lock(&fleet, "watchdog", PATIENCE)?;

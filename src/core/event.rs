@@ -32,6 +32,15 @@ pub enum Event {
         /// Which.
         stage: Stage,
     },
+    /// A command said a line while it runs.
+    HostSaid {
+        /// Which host.
+        host: HostName,
+        /// It came by standard error.
+        stderr: bool,
+        /// The line, escaped.
+        line: String,
+    },
     /// A run with a journal began.
     RunStarted {
         /// Its id.
@@ -71,6 +80,14 @@ pub enum Stage {
     Verify,
     /// Taking a run back.
     Rollback,
+    /// Running a command.
+    Run,
+    /// Logging in and nothing else.
+    Ping,
+    /// Reading facts.
+    Facts,
+    /// Writing a file.
+    Push,
 }
 
 /// How a stage went for one host.
@@ -98,4 +115,22 @@ pub enum HostOutcome {
     Locked(String),
     /// A human is needed.
     Unknown(String),
+}
+
+impl HostOutcome {
+    /// Why it did not go well; `None` if it did.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Ok | Self::Changed => None,
+            Self::Reverted(reason)
+            | Self::Failed(reason)
+            | Self::Unreachable(reason)
+            | Self::Refused(reason)
+            | Self::Skipped(reason)
+            | Self::Stale(reason)
+            | Self::Locked(reason)
+            | Self::Unknown(reason) => Some(reason),
+        }
+    }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
-use super::{Discovered, World, fleet, probe};
+use super::{Discovered, World, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
@@ -59,7 +60,7 @@ pub async fn apply(
 
 /// Writes down what was approved, before the first effect: resuming begins the remaining hosts from it.
 async fn keep(world: &World, run: &RunId, plan: &Plan) -> Result<(), JournalError> {
-    let planned = Planned { plan: plan.clone(), saved: None, by: world.who.clone() };
+    let planned = Planned { plan: plan.clone(), saved: None, by: world.claims.operator.to_string() };
     world.journal.note(run, world.clock.now_ms(), &RunNote::Planned(Box::new(planned))).await
 }
 
@@ -114,6 +115,7 @@ pub(super) fn task(
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         again: false,
         egress: plan.egress.clone(),
+        lease: None,
     }
 }
 
@@ -130,18 +132,33 @@ pub(super) fn outcome_of(plan: &HostPlan) -> Option<HostOutcome> {
 
 /// One host's part of a run, from its first record to its last.
 pub(super) async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+    let mut result = report_of(plan, HostOutcome::Ok);
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        Err(outcome) => {
+            result.outcome = outcome;
+            return result;
+        }
+    };
+    match claimed.stale(plan) {
+        Some(outcome) => result.outcome = outcome,
+        None => begin(&claimed, run, plan, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn begin(claimed: &Claimed, run: &RunId, plan: &HostPlan, result: &mut HostReport) {
     let began = Began {
         instance: plan.instance.clone(),
         known: plan.known.clone(),
         ops: plan.steps.iter().map(|step| step.op.clone()).collect(),
     };
-    let driver = Driver::new(task, run, Saga::new(began.clone()));
-    let mut result = report_of(plan, HostOutcome::Ok);
+    let driver = Driver::new(&claimed.task, run, Saga::new(began.clone()));
     if let Err(error) = driver.append(&Record::Began(Box::new(began))).await {
         result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
-        return result;
+        return;
     }
-    result.egress_before = probe::egress(task).await;
-    driver.finish(&mut result).await;
-    result
+    result.egress_before.clone_from(&claimed.egress);
+    driver.finish(result).await;
 }

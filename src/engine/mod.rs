@@ -3,15 +3,20 @@
 //! Async and thin: every decision is made in `core`; this moves bytes between the doors of [`World`]. Must never print,
 //! and never let what happens to one host change what happens to another.
 
+pub mod adhoc;
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
 mod history;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod resume;
 mod rollback;
+mod script;
 mod stop;
 mod target;
 mod unfinished;
@@ -19,6 +24,7 @@ mod verify;
 mod window;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use resume::{Closed, Resume, close_windows, resume};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
@@ -46,8 +52,6 @@ pub struct World {
     pub clock: Arc<dyn Clock>,
     /// Where events go.
     pub events: Arc<dyn EventSink>,
-    /// Who runs this, as `user@bastion`; it is written into the journal.
-    pub who: String,
     /// What is pushed to hosts.
     pub templates: Arc<Templates>,
     /// The settings.
@@ -56,6 +60,8 @@ pub struct World {
     pub stop: Stop,
     /// Asked before a host's EIP moves.
     pub cutovers: Cutovers,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::apply::{self, lost, one_host, outcome_of, report_of};
+use super::claim::claim;
 use super::drive::Driver;
 use super::history::Story;
 use super::ops::HostTask;
@@ -13,10 +14,10 @@ use super::{Discovered, EngineError, World, discover, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
-use crate::core::plan::{HostPlan, Op, Policy, plan};
+use crate::core::plan::{HostPlan, Policy, differences, plan};
 use crate::core::report::{HostReport, StepTime};
 use crate::core::run::RunNote;
-use crate::core::saga::Record;
+use crate::core::saga::{End, Next, Record, Saga};
 use crate::ports::RunVerb;
 
 /// How far to go on.
@@ -70,7 +71,7 @@ pub async fn resume(
     if work.is_empty() {
         return Ok(Vec::new());
     }
-    note(world, run, RunNote::Resumed { by: world.who.clone() }).await?;
+    note(world, run, RunNote::Resumed { by: world.claims.operator.to_string() }).await?;
     close(world, run, &mut work).await;
 
     let concerned: Vec<HostDesired> = work.iter().map(|(host, _)| host.clone()).collect();
@@ -95,24 +96,15 @@ pub async fn resume(
             (apply::task(world, run.as_str(), &host, discovered, &approved), approved, fresh, work)
         })
         .collect();
-    let (id, view) = (Arc::new(run.clone()), Arc::new(discovered.observed.cloud.clone()));
+    let id = Arc::new(run.clone());
     let back = verb != RunVerb::Apply;
     let results = fleet::each(world.settings.forks, items, |(task, approved, fresh, work)| {
-        let (run, view) = (Arc::clone(&id), Arc::clone(&view));
+        let run = Arc::clone(&id);
         async move {
             let result = match work {
                 Work::Nothing(outcome) => report_of(&approved, outcome),
                 Work::Begin(approved) => begin(&task, &run, &approved, &fresh).await,
-                Work::GoOn(story, steps) => {
-                    let refused = match &story.saga {
-                        Ok(saga) if back => changed_since(&task, saga, &view),
-                        _ => None,
-                    };
-                    match refused {
-                        Some(reason) => report_of(&approved, HostOutcome::Unknown(reason)),
-                        None => go_on(&task, &run, *story, steps, back).await,
-                    }
-                }
+                Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             task.world.events.emit(Event::HostDone { stage, host, outcome });
@@ -212,9 +204,9 @@ async fn close(world: &World, run: &RunId, work: &mut Vec<(HostDesired, Work)>) 
         let failed = "closing its window failed unexpectedly; its journal tells how far it came".to_owned();
         let (part, problem) = match result.unwrap_or_else(|| Err(failed)) {
             Ok((story, steps)) => {
-                let end = story.saga.as_ref().ok().map(crate::core::saga::Saga::next);
+                let end = story.saga.as_ref().ok().map(Saga::next);
                 let problem = match end {
-                    Some(crate::core::saga::Next::End(crate::core::saga::End::Stuck(reason))) => Some(reason),
+                    Some(Next::End(End::Stuck(reason))) => Some(reason),
                     _ => None,
                 };
                 (Work::GoOn(Box::new(story), steps), problem)
@@ -253,47 +245,68 @@ async fn go_on(task: &HostTask, run: &RunId, story: Story, steps: Vec<StepTime>,
     };
     result.inbound = saga.known().inbound;
     let instance = &saga.began().instance;
-    let obstacle = if *instance != task.host.instance {
-        Some(format!("the run worked on {instance}, the inventory says {}", task.host.instance))
-    } else if task.facts.is_none() {
-        Some("the host cannot be looked at".to_owned())
-    } else {
-        None
-    };
-    if let Some(obstacle) = obstacle {
+    let left = |obstacle: String| {
         let at = if saga.window() { "its EIP may be bound to nothing" } else { "its address holds" };
-        result.outcome = HostOutcome::Unknown(format!(
+        HostOutcome::Unknown(format!(
             "{obstacle}; it was left in the middle ({at}); once that is mended: egressctl resume {run}"
-        ));
+        ))
+    };
+    if *instance != task.host.instance {
+        let other = &task.host.instance;
+        result.outcome = left(format!("the run worked on {instance}, the inventory says {other}"));
         return result;
     }
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        Err(outcome) => {
+            let why = outcome
+                .reason()
+                .unwrap_or("it could not be claimed")
+                .trim_end_matches("; nothing was changed");
+            result.outcome = left(why.to_owned());
+            return result;
+        }
+    };
+    let view = &claimed.observed.cloud;
+    let refused = if back { changed_since(&claimed.task, &saga, view) } else { None };
+    match refused {
+        Some(reason) => result.outcome = left(reason),
+        None => drive(&claimed.task, run, (saga, story.records, story.kept), back, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn drive(
+    task: &HostTask,
+    run: &RunId,
+    (saga, records, kept): (Saga, Vec<Record>, usize),
+    back: bool,
+    result: &mut HostReport,
+) {
     let driver = Driver::new(task, run, saga);
-    for record in story.records.get(story.kept..).unwrap_or_default() {
+    for record in records.get(kept..).unwrap_or_default() {
         if let Err(error) = driver.append(record).await {
             result.outcome = HostOutcome::Unknown(error.to_string());
-            return result;
+            return;
         }
     }
     if back {
-        finish(task, driver, &mut result).await;
+        finish(task, driver, result).await;
     } else {
-        driver.finish(&mut result).await;
+        driver.finish(result).await;
     }
-    result
 }
 
 /// A host that was approved and not begun, if its plan is still the one that was approved.
 async fn begin(task: &HostTask, run: &RunId, approved: &HostPlan, fresh: &HostPlan) -> HostReport {
-    let ops = |plan: &HostPlan| plan.steps.iter().map(|step| step.op.clone()).collect::<Vec<Op>>();
-    let same = (&approved.instance, &approved.known, &approved.egress)
-        == (&fresh.instance, &fresh.known, &fresh.egress)
-        && ops(approved) == ops(fresh);
-    let outcome = match outcome_of(fresh).or_else(|| task.world.stop.not_begun().map(HostOutcome::Skipped)) {
-        Some(outcome) => outcome,
-        None if same => return one_host(task, run, fresh).await,
-        None => HostOutcome::Stale(
-            "it is not as it was when the plan was approved; plan and apply it anew".to_owned(),
-        ),
+    let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
+    let stale = || {
+        let what = differences(approved, fresh)?;
+        Some(HostOutcome::Stale(format!("{what}; nothing was changed: plan again")))
+    };
+    let Some(outcome) = outcome_of(fresh).or_else(stopped).or_else(stale) else {
+        return one_host(task, run, fresh).await;
     };
     let (host, ended) = (task.host.name.clone(), outcome.clone());
     let mut result = report_of(fresh, outcome);

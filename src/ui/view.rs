@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::core::event::{Event, HostOutcome, Stage};
+use crate::core::event::{Event, Stage};
 use crate::core::model::HostName;
 use crate::core::plan::StepKind;
 use crate::core::report::{OutcomeKind, for_terminal};
@@ -58,7 +58,7 @@ impl View {
     /// Takes an event in; tells what it ended.
     pub(super) fn apply(&mut self, event: &Event, now: Instant) -> Option<Ended> {
         match event {
-            Event::RunStarted { .. } => None,
+            Event::RunStarted { .. } | Event::HostSaid { .. } => None,
             Event::StageStarted { stage, hosts } => {
                 let ended = BTreeMap::new();
                 self.stages.push(StageView { stage: *stage, hosts: *hosts, ended, since: now });
@@ -79,7 +79,7 @@ impl View {
                 if let Some(view) = self.stages.iter_mut().find(|view| view.stage == *stage) {
                     *view.ended.entry(kind).or_default() += 1;
                 }
-                if let Some(reason) = reason(outcome) {
+                if let Some(reason) = outcome.reason() {
                     self.trouble.push((host.clone(), kind, for_terminal(reason)));
                 }
                 None
@@ -125,21 +125,6 @@ impl StageView {
     }
 }
 
-/// Why a host did not go well.
-pub(super) const fn reason(outcome: &HostOutcome) -> Option<&String> {
-    match outcome {
-        HostOutcome::Ok | HostOutcome::Changed => None,
-        HostOutcome::Reverted(reason)
-        | HostOutcome::Failed(reason)
-        | HostOutcome::Unreachable(reason)
-        | HostOutcome::Refused(reason)
-        | HostOutcome::Skipped(reason)
-        | HostOutcome::Stale(reason)
-        | HostOutcome::Locked(reason)
-        | HostOutcome::Unknown(reason) => Some(reason),
-    }
-}
-
 /// A stage's name.
 pub(super) const fn label(stage: Stage) -> &'static str {
     match stage {
@@ -147,6 +132,10 @@ pub(super) const fn label(stage: Stage) -> &'static str {
         Stage::Apply => "apply",
         Stage::Verify => "verify",
         Stage::Rollback => "rollback",
+        Stage::Run => "run",
+        Stage::Ping => "ping",
+        Stage::Facts => "facts",
+        Stage::Push => "push",
     }
 }
 
