@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::change::ChangeArgs;
 use super::clock::new_run_id;
-use super::ending;
+use super::ending::{self, Running};
 use super::fleet::{Fleet, FleetArgs};
-use super::plan::{detail, look};
+use super::plan::{detail, look, refuse_unfinished};
 use super::problem::Problem;
 use crate::core::event::Event;
 use crate::core::model::RunId;
@@ -23,6 +24,8 @@ use crate::ports::{RunMeta, RunVerb};
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -38,16 +41,16 @@ pub(super) struct ApplyArgs {
 }
 
 pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
-    let fleet = args.fleet.open()?;
+    let mut fleet = args.fleet.open()?;
+    let change = if args.check { None } else { Some(args.change.begin(&mut fleet, "apply")?) };
     let started = fleet.world.clock.now_ms();
-    let (discovered, plan) = look(&fleet).await?;
+    let (discovered, mut plan) = look(&fleet).await?;
+    refuse_unfinished(&fleet, &mut plan).await?;
     let shown = plan_text(&plan, detail(args.diff));
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
-    if args.check {
-        return Ok(ExitCode::SUCCESS);
-    }
+    let Some(mut change) = change else { return Ok(ExitCode::SUCCESS) };
     if plan.is_empty() {
         let hosts = engine::idle(&plan);
         let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
@@ -57,12 +60,15 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
         confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
+    args.change.watch(&mut change, &fleet, &id)?;
     let hosts = fleet.hosts();
     let work = engine::apply(&fleet.world, &id, &hosts, &discovered, &plan);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let running = Running { run: &id, watched: change.is_watched() };
+    let (results, asked) = match ending::heeding(&fleet, running, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
+    change.done();
     let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))

@@ -18,9 +18,17 @@ use crate::ui::table;
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
+/// A run that is at work.
+pub(super) struct Running<'a> {
+    pub(super) run: &'a RunId,
+    /// A second process binds what is cut off if this one leaves.
+    pub(super) watched: bool,
+}
+
 /// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
+    Running { run, watched }: Running<'_>,
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -37,16 +45,20 @@ pub(super) async fn heeding<T>(
             _ = terminate.recv() => TERMINATED,
         };
         if asked.is_some() {
-            fleet.ui.err(
-                "left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n",
-            );
+            let cut = if watched {
+                "a watchdog binds the EIPs that are bound to nothing now"
+            } else {
+                "EIPs may be bound to nothing until then"
+            };
+            fleet.ui.err(&format!("left at once; {cut}; to go on: egressctl resume {run}\n"));
             return Err(ExitCode::from(code));
         }
         asked = Some(code);
         fleet.world.stop.ask();
-        fleet
-            .ui
-            .err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+        fleet.ui.err(&format!(
+            "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
+             the rest later: egressctl resume {run}\n"
+        ));
     }
 }
 

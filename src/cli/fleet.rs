@@ -13,7 +13,7 @@ use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Claims, Settings, World};
+use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -23,8 +23,8 @@ use crate::ui::{Color, Progress, Ui, UiOptions};
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
-    #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
-    pub(super) inventory: PathBuf,
+    #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY", required = true)]
+    pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
@@ -89,10 +89,11 @@ pub(super) struct Fleet {
 impl FleetArgs {
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
-        let name = self.inventory.display().to_string();
-        let text = std::fs::read_to_string(&self.inventory)
+        let inventory = self.inventory.as_deref().unwrap_or(Path::new(""));
+        let name = inventory.display().to_string();
+        let text = std::fs::read_to_string(inventory)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
-        let folder = self.inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
@@ -157,10 +158,11 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
-            cutovers: crate::engine::Cutovers::default(),
+            cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
+        let inventory = self.inventory.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        Ok(Fleet { selected, world, ssh, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.

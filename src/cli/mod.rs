@@ -4,17 +4,21 @@
 
 mod apply;
 mod audit;
+mod change;
 mod clock;
 mod demo;
 mod ending;
 mod fleet;
 mod lab;
+mod lock;
 mod plan;
 mod problem;
+mod resume;
 mod rollback;
 mod runs;
 mod validate;
 mod verify;
+mod watchdog;
 mod who;
 
 use std::ffi::OsString;
@@ -41,7 +45,11 @@ enum Verb {
     Verify(verify::VerifyArgs),
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
+    Resume(resume::ResumeArgs),
     Rollback(rollback::RollbackArgs),
+    Lock(lock::LockArgs),
+    #[command(hide = true)]
+    Watchdog(watchdog::WatchdogArgs),
     Runs(runs::RunsArgs),
     Validate(validate::ValidateArgs),
     Demo(demo::DemoArgs),
@@ -68,6 +76,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
+        Verb::Resume(args) => blocking(resume::run(args)),
+        Verb::Lock(args) => lock::run(&args),
+        Verb::Watchdog(args) => blocking(watchdog::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Validate(args) => validate::run(&args),
         Verb::Demo(args) => demo::run(&args),

@@ -45,7 +45,8 @@ pub(super) async fn run(args: WatchdogArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     let (failed, bound): (Vec<_>, Vec<_>) = closed.into_iter().partition(|closed| closed.problem.is_some());
-    let names = |list: Vec<engine::Closed>| list.into_iter().map(|closed| closed.host).collect::<Vec<HostName>>();
+    let names =
+        |list: Vec<engine::Closed>| list.into_iter().map(|closed| closed.host).collect::<Vec<HostName>>();
     let note = RunNote::Watchdog { bound: names(bound), failed: names(failed) };
     let now = fleet.world.clock.now_ms();
     let kept = fleet.world.journal.note(&args.run, now, &note).await;
