@@ -202,7 +202,7 @@ async fn close(world: &World, run: &RunId, work: &mut Vec<(HostDesired, Work)>) 
     let mut closed = Vec::new();
     for (result, host) in results.into_iter().zip(names) {
         let failed = "closing its window failed unexpectedly; its journal tells how far it came".to_owned();
-        let (part, problem) = match result.unwrap_or_else(|| Err(failed)) {
+        let (part, problem) = match result.unwrap_or(Err(failed)) {
             Ok((story, steps)) => {
                 let end = story.saga.as_ref().ok().map(Saga::next);
                 let problem = match end {
