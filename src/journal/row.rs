@@ -102,8 +102,8 @@ fn read_line(row: &Row<'_>, run: &RunId) -> Result<Line, String> {
     let host: HostName = host.parse().map_err(|e| damaged(format!("host: {e}")))?;
     let at_ms = column(row, 2, "at_ms").map_err(damaged)?;
     let json: Result<String, String> = column(row, 3, "record");
-    let record = json.and_then(|json| serde_json::from_str(&json).map_err(|e| e.to_string()));
-    let record = record.map_err(|e| damaged(format!("record of host {host}: {e}")));
+    let of_host = |e: serde_json::Error| format!("record of host {host}: {e}");
+    let record = json.and_then(|json| serde_json::from_str(&json).map_err(of_host)).map_err(damaged);
     Ok(Line { host, at_ms, record })
 }
 
