@@ -6,10 +6,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::change::ChangeArgs;
 use super::clock::new_run_id;
-use super::ending;
+use super::ending::{self, Running};
 use super::fleet::{Fleet, FleetArgs};
-use super::plan::{detail, look};
+use super::plan::{detail, look, refuse_unfinished};
 use super::problem::Problem;
 use super::rollout::RolloutArgs;
 use super::saved;
@@ -31,6 +32,8 @@ pub(super) struct ApplyArgs {
     fleet: FleetArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -51,6 +54,7 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
         args.fleet.inventory.get_or_insert_with(|| PathBuf::from(&saved.plan.inventory));
     }
     let mut fleet = args.fleet.open()?;
+    let change = if args.check { None } else { Some(args.change.begin(&mut fleet, "apply")?) };
     let mut gone = Vec::new();
     if let Some(saved) = &saved {
         gone = saved.gone(&args.fleet.read_inventory()?.0.hosts);
@@ -61,15 +65,14 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
     if let Some(saved) = &saved {
         plan = saved.still_good(&fleet, &discovered, &plan);
     }
+    refuse_unfinished(&fleet, &mut plan).await?;
     let policy = args.rollout.policy();
     let waves = waves(&plan, &discovered.observed.cloud, &policy);
     let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
-    if args.check {
-        return Ok(ExitCode::SUCCESS);
-    }
+    let Some(mut change) = change else { return Ok(ExitCode::SUCCESS) };
     if plan.is_empty() {
         let hosts = [engine::idle(&plan), gone].concat();
         let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
@@ -80,15 +83,18 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
         confirm(&fleet.ui, &question, REVIEW)?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
+    args.change.watch(&mut change, &fleet, &id)?;
     let hosts = fleet.hosts();
     let mut terms = args.rollout.terms(&fleet, args.yes);
     terms.saved = saved.map(|saved| saved.hash);
     let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
-    let (mut results, asked) = match ending::heeding(&fleet, &id, work).await {
+    let running = Running { run: &id, watched: change.is_watched() };
+    let (mut results, asked) = match ending::heeding(&fleet, running, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
     results.extend(gone);
+    change.done();
     let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))

@@ -15,7 +15,7 @@ use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Claims, Settings, World};
+use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -165,6 +165,7 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory })

@@ -4,10 +4,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::change::{held_by, path};
 use super::fleet::FleetArgs;
 use super::leases;
 use super::problem::Problem;
 use crate::core::model::HostName;
+use crate::journal::RunLock;
 
 /// Show or release what keeps runs from each other
 #[derive(Debug, Args)]
@@ -18,15 +20,14 @@ pub(super) struct LockArgs {
 
 #[derive(Debug, Subcommand)]
 enum LockVerb {
-    /// List who holds which of the selected hosts, and until when
+    /// List who holds the state folder, and with an inventory who holds which of the selected hosts and until when
     List {
         #[command(flatten)]
         fleet: FleetArgs,
     },
-    /// Free hosts whose run is dead; a run that is alive notices and stops before its cutover
+    /// Free hosts whose run is dead (one that is alive notices and stops before its cutover); without hosts, the state folder
     Release {
         /// The hosts
-        #[arg(required = true)]
         hosts: Vec<HostName>,
         #[command(flatten)]
         fleet: FleetArgs,
@@ -38,7 +39,32 @@ enum LockVerb {
 
 pub(super) async fn run(args: LockArgs) -> Result<ExitCode, Problem> {
     match args.verb {
-        LockVerb::List { fleet } => leases::list(&fleet).await,
-        LockVerb::Release { hosts, fleet, yes } => leases::release(&hosts, &fleet, yes).await,
+        LockVerb::List { fleet } => {
+            let held = holder(&fleet)?;
+            fleet.show.ui()?.out(&format!("{}\n", held.as_deref().unwrap_or(NOBODY)));
+            if fleet.inventory.is_some() { leases::list(&fleet).await } else { Ok(ExitCode::SUCCESS) }
+        }
+        LockVerb::Release { hosts, fleet, yes } if !hosts.is_empty() => {
+            leases::release(&hosts, &fleet, yes).await
+        }
+        LockVerb::Release { fleet, .. } => match holder(&fleet)? {
+            // The kernel has let go of it when its process ended.
+            None => {
+                fleet.show.ui()?.out(&format!("{NOBODY}\n"));
+                Ok(ExitCode::SUCCESS)
+            }
+            Some(held) => {
+                Err(Problem::locked(format!("{held}; it is alive: interrupt it, or wait for its end")))
+            }
+        },
     }
+}
+
+const NOBODY: &str = "Nobody holds the lock of the state folder.";
+
+/// Who holds the state folder, for people.
+fn holder(fleet: &FleetArgs) -> Result<Option<String>, Problem> {
+    let held = RunLock::holder(&path(&fleet.state.folder()?));
+    let held = held.map_err(|error| Problem::failed(error.to_string()))?;
+    Ok(held.map(|owner| held_by(owner.as_ref())))
 }

@@ -6,6 +6,7 @@ mod adhoc;
 mod apply;
 mod approve;
 mod audit;
+mod change;
 mod clock;
 mod demo;
 mod ending;
@@ -21,6 +22,7 @@ mod ping;
 mod plan;
 mod problem;
 mod push;
+mod resume;
 mod rollback;
 mod rollout;
 mod run;
@@ -31,6 +33,7 @@ mod ssh_args;
 mod trust;
 mod validate;
 mod verify;
+mod watchdog;
 mod who;
 
 use std::ffi::OsString;
@@ -59,7 +62,10 @@ enum Verb {
     Verify(verify::VerifyArgs),
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
+    Resume(resume::ResumeArgs),
     Rollback(rollback::RollbackArgs),
+    #[command(hide = true)]
+    Watchdog(watchdog::WatchdogArgs),
     Runs(runs::RunsArgs),
     Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
@@ -96,6 +102,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
+        Verb::Resume(args) => blocking(resume::run(args)),
+        Verb::Watchdog(args) => blocking(watchdog::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),

@@ -25,7 +25,7 @@ pub(super) const PAUSE: Duration = Duration::from_secs(1);
 pub(super) const NO_ADDRESS: &str = "its address is not known, because the cloud does not know the instance";
 
 /// What looking brought.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Discovered {
     /// Cloud and hosts.
     pub observed: Observed,

@@ -5,6 +5,7 @@ mod claims;
 mod fault;
 mod host;
 mod many;
+mod resumed;
 mod rig;
 mod rollout;
 mod state;
