@@ -23,7 +23,7 @@ pub(super) struct PlanArgs {
     #[arg(short = 'D', long)]
     diff: bool,
     /// Save the plan to FILE as well, for `egressctl apply FILE`
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
 
