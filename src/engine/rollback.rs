@@ -54,9 +54,9 @@ fn turned_back() -> Record {
 /// If the run is not in the journal or its records make no sense.
 pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
     let runs = world.journal.runs().await?;
-    if !runs.iter().any(|known| known.id == *run) {
+    let Some(meta) = runs.iter().find(|known| known.id == *run) else {
         return Err(EngineError::Run(format!("there is no run {run} in the journal")));
-    }
+    };
     let mut back = BTreeSet::new();
     for earlier in runs.iter().filter(|known| known.verb == RunVerb::Rollback(run.clone())) {
         let ended = sagas(world, &earlier.id).await?.into_iter();
@@ -64,7 +64,12 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
             ended.filter(|host| matches!(host.saga.end(), Some(End::Unwound(_)))).map(|host| host.host),
         );
     }
-    let hosts = sagas(world, run).await?.into_iter();
+    // A rollback that died while it copied the older run's records has done nothing, and its copy tells only a part of what
+    // that run did: what is left is left of that run.
+    let turned =
+        |host: &RollbackHost| host.records.iter().any(|record| matches!(record, Record::TurnedBack(_)));
+    let began = |host: &RollbackHost| meta.verb == RunVerb::Apply || turned(host);
+    let hosts = sagas(world, run).await?.into_iter().filter(began);
     Ok(hosts.filter(|host| !back.contains(&host.host) && !host.steps().is_empty()).collect())
 }
 

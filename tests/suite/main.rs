@@ -25,6 +25,11 @@ mod plans;
 #[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]
+#[path = "../simulation/mod.rs"]
+mod sim;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod ssh_live;
 #[cfg(test)]
 mod support;
