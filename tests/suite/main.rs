@@ -7,6 +7,8 @@ mod command_line;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod enumeration;
+#[cfg(test)]
 mod host_scripts;
 #[cfg(test)]
 mod inventories;
