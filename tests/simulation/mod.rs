@@ -3,6 +3,8 @@
 //!
 //! Everything is drawn from one seed, so a seed is a test case. Used by the suite and by the bench of the same name.
 
+#[cfg(test)]
+mod broken;
 mod cloud;
 mod faults;
 mod host;

@@ -2,6 +2,7 @@
 //! that goes wrong ends, so that what is left can be finished, taken back, and compared with what was said of it.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -35,6 +36,8 @@ pub(crate) struct Tally {
     pub(crate) kills: u64,
     /// How hosts ended, over all verbs.
     pub(crate) outcomes: BTreeMap<&'static str, u64>,
+    /// Of everything that happened: the same for the same seeds.
+    pub(crate) digest: u64,
     /// Seeds that broke something: what, and everything that happened.
     pub(crate) broken: Vec<(u64, Vec<String>, Vec<String>)>,
 }
@@ -46,6 +49,7 @@ impl Tally {
         self.events += other.events;
         self.injected += other.injected;
         self.kills += other.kills;
+        self.digest ^= other.digest;
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
@@ -76,7 +80,68 @@ pub(crate) fn seeds(first: u64, host_runs: u64, threads: usize) -> Tally {
 /// Lives one seed's story.
 pub(crate) fn one(seed: u64) -> Tally {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(Story::draw(seed).live())
+    // All of it in the runtime: outside of it the clock is the real one.
+    runtime.unwrap().block_on(async { Story::draw(seed).live().await })
+}
+
+/// What follows a death.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// The same operator applies again.
+    Apply,
+    /// The same operator takes the run back.
+    Rollback,
+    /// Another operator, who has another journal, applies.
+    TakeOver,
+}
+
+#[cfg(test)]
+impl After {
+    pub(crate) const ALL: [Self; 3] = [Self::Apply, Self::Rollback, Self::TakeOver];
+}
+
+#[cfg(test)]
+fn calm_story(hosts: usize) -> Story {
+    let rng = fastrand::Rng::with_seed(0);
+    Story::of(0, rng, &vec![Nature::Plain; hosts], Faults::NONE, usize::MAX, hosts)
+}
+
+/// Nothing goes wrong, but that the operator dies at this moment.
+#[cfg(test)]
+pub(crate) fn calm(moment: u64, after: After) -> Tally {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let mut story = calm_story(1);
+        let verb = story.verb(None, 0);
+        if story.life(&verb, 0, Some(moment)).await {
+            sleep(Duration::from_secs(30)).await;
+            let begun = story.universe.state().books[0].runs.len() == 1;
+            let (verb, book) = match (&verb, after) {
+                (Verb::Apply(run), After::Rollback) if begun => (story.verb(Some(run.clone()), 0), 0),
+                (_, After::TakeOver) => (story.verb(None, 1), 1),
+                _ => (story.verb(None, 0), 0),
+            };
+            story.life(&verb, book, None).await;
+        }
+        story.rest().await;
+        story.end()
+    })
+}
+
+/// What can be said of a fleet of two that nothing went wrong with.
+#[cfg(test)]
+pub(crate) fn finished<T>(say: impl FnOnce(&mut State) -> T) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    runtime.unwrap().block_on(async {
+        let mut story = calm_story(2);
+        let verb = story.verb(None, 0);
+        story.life(&verb, 0, None).await;
+        let mut state = story.universe.state();
+        assert_eq!(state.violations, Vec::<String>::new());
+        assert!(state.is_final(0) && state.is_final(1));
+        say(&mut state)
+    })
 }
 
 /// A story under way.
@@ -120,23 +185,19 @@ impl Story {
             11 => Nature::Impostor,
             _ => Nature::Plain,
         };
-        let mut hosts: Vec<Host> = (0..count).map(|index| Host::new(index, nature(&mut rng))).collect();
+        let natures: Vec<Nature> = (0..count).map(|_| nature(&mut rng)).collect();
         let faults = Faults::draw(&mut rng);
         let quota = if rng.u32(0..20) == 0 { count / 2 } else { usize::MAX };
-        let mut region = Region::new(fixed(TYPE), quota);
-        let now = Instant::now();
-        for host in &mut hosts {
-            region.instances.insert(host.instance.clone(), Kept::new(now, instance(host)));
-            if faults.rate > 0 && rng.u32(0..12) == 0 {
-                let from = now + Duration::from_secs(rng.u64(0..200));
-                host.cut = Some((from, from + Duration::from_secs(rng.u64(1..300))));
-            }
-        }
         let forks = rng.usize(1..=count + 2);
-        let universe = Universe::new(rng.fork(), region, hosts, faults, forks);
+        let story = Self::of(seed, rng, &natures, faults, quota, forks);
         {
-            let mut state = universe.state();
+            let mut state = story.universe.state();
+            let mut rng = state.rng.fork();
             for host in 0..count {
+                if faults.rate > 0 && rng.u32(0..12) == 0 {
+                    let from = Instant::now() + Duration::from_secs(rng.u64(0..200));
+                    state.hosts[host].cut = Some((from, from + Duration::from_secs(rng.u64(1..300))));
+                }
                 if faults.rate > 0 && rng.u32(0..10) == 0 {
                     state.power_off(host, Duration::from_secs(rng.u64(0..200)), rng.u64(5..60));
                 }
@@ -145,7 +206,24 @@ impl Story {
                 }
             }
         }
-        let tally = Tally { seeds: 1, host_runs: count as u64, ..Tally::default() };
+        story
+    }
+
+    fn of(
+        seed: u64,
+        mut rng: fastrand::Rng,
+        natures: &[Nature],
+        faults: Faults,
+        quota: usize,
+        forks: usize,
+    ) -> Self {
+        let hosts: Vec<Host> = natures.iter().enumerate().map(|(n, nature)| Host::new(n, *nature)).collect();
+        let mut region = Region::new(fixed(TYPE), quota);
+        for host in &hosts {
+            region.instances.insert(host.instance.clone(), Kept::new(Instant::now(), instance(host)));
+        }
+        let universe = Universe::new(rng.fork(), region, hosts, faults, forks);
+        let tally = Tally { seeds: 1, host_runs: natures.len() as u64, ..Tally::default() };
         Self { seed, universe, rng, forks, lives: 0, runs: Vec::new(), tally }
     }
 
@@ -198,11 +276,19 @@ impl Story {
         if self.rng.u32(0..3) == 0 {
             self.take_back().await;
         }
+        self.end()
+    }
+
+    fn end(mut self) -> Tally {
         let state = self.universe.state();
         (self.tally.events, self.tally.injected) = (state.events, state.injected);
+        let mut digest = DefaultHasher::new();
+        state.told().hash(&mut digest);
+        self.tally.digest = digest.finish();
         if !state.violations.is_empty() {
             self.tally.broken.push((self.seed, state.violations.clone(), state.told().to_vec()));
         }
+        drop(state);
         self.tally
     }
 
