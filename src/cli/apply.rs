@@ -32,7 +32,7 @@ pub(super) struct ApplyArgs {
     /// Show every line of every diff
     #[arg(short = 'D', long)]
     diff: bool,
-    /// Write the report to FILE as well: .html, .txt, else JSON
+    /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

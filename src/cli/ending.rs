@@ -10,7 +10,7 @@ use super::fleet::Fleet;
 use super::problem::Problem;
 use crate::core::model::RunId;
 use crate::core::report::{
-    HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_text,
+    HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_junit, to_text,
 };
 use crate::ui::table;
 
@@ -60,6 +60,7 @@ pub(super) fn report(
 ) -> Report {
     Report {
         run,
+        inventory: Some(fleet.inventory.clone()),
         verb,
         started_ms,
         finished_ms: fleet.world.clock.now_ms(),
@@ -102,11 +103,12 @@ fn keep(fleet: &Fleet, run: &RunId, report: &Report) -> Result<PathBuf, Problem>
     Ok(page)
 }
 
-/// Writes a report in the format its file name asks for: `.html`, `.txt`, else JSON.
+/// Writes a report in the format its file name asks for: `.html`, `.txt`, `.xml` (JUnit), else JSON.
 pub(super) fn write_report(path: &Path, report: &Report) -> Result<(), Problem> {
     let text = match path.extension().and_then(|extension| extension.to_str()) {
         Some("html") => to_html(report),
         Some("txt") => to_text(report),
+        Some("xml") => to_junit(report),
         _ => to_json(report),
     };
     std::fs::write(path, text).map_err(|error| Problem::failed(format!("report {}: {error}", path.display())))

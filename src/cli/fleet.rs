@@ -8,11 +8,12 @@ use clap::Args;
 
 use super::clock::SystemClock;
 use super::problem::Problem;
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Settings, World};
+use crate::engine::{Claims, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -105,7 +106,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()
@@ -144,7 +145,9 @@ impl FleetArgs {
         };
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
+        let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
+        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -154,6 +157,7 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            claims: Claims::new(operator),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }

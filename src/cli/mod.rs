@@ -3,6 +3,7 @@
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
 mod apply;
+mod audit;
 mod clock;
 mod demo;
 mod ending;
@@ -14,6 +15,7 @@ mod rollback;
 mod runs;
 mod validate;
 mod verify;
+mod who;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -37,6 +39,8 @@ enum Verb {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
+    #[command(alias = "drift")]
+    Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
     Validate(validate::ValidateArgs),
@@ -62,6 +66,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Plan(args) => blocking(plan::run(args)),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
+        Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Validate(args) => validate::run(&args),

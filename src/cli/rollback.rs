@@ -29,7 +29,7 @@ pub(super) struct RollbackArgs {
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
-    /// Write the report to FILE as well: .html, .txt, else JSON
+    /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

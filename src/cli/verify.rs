@@ -17,7 +17,7 @@ use crate::engine;
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     fleet: FleetArgs,
-    /// Write the report to FILE as well: .html, .txt, else JSON
+    /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }

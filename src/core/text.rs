@@ -34,9 +34,16 @@ pub fn clean_line(text: &[u8], max: usize) -> String {
     clean(text.trim_ascii(), max).replace(['\n', '\t'], " ")
 }
 
+/// Whether a terminal would act on `c`, or it has no picture of its own but changes how its neighbours are seen. Line ends and
+/// tabs are not harmful.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c != '\n' && c != '\t' && (c.is_control() || is_invisible(c))
+}
+
 fn shown_char(c: char) -> String {
     let mut piece = String::new();
-    if c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c)) {
+    if !is_harmful(c) {
         piece.push(c);
     } else if c == '\r' {
         piece.push_str("\\r");

@@ -10,9 +10,16 @@ use crate::core::event::{Event, HostOutcome};
 use crate::core::model::RunId;
 use crate::core::observed::EipHolder;
 use crate::core::plan::{Op, StepKind};
-use crate::core::report::{HostReport, StepTime};
+use crate::core::report::{HostReport, StepTime, outage};
 use crate::core::saga::{Effect, End, Next, Record, Saga};
 use crate::ports::JournalError;
+
+/// When a step began, by both clocks: one tells when, the other how long.
+#[derive(Clone, Copy)]
+struct Begun {
+    at_ms: i64,
+    instant: Instant,
+}
 
 /// Drives one saga to its end.
 pub(super) struct Driver<'a> {
@@ -37,6 +44,7 @@ impl<'a> Driver<'a> {
     pub(super) async fn finish(mut self, result: &mut HostReport) {
         let end = self.drive().await;
         result.notes.extend(self.saga.notes().iter().cloned());
+        result.outage_ms = outage(&self.steps);
         result.steps = self.steps;
         result.checks = self.probes.checks;
         result.egress_after = self.probes.egress;
@@ -156,18 +164,19 @@ impl<'a> Driver<'a> {
         world.journal.append(self.run, &self.task.host.name, world.clock.now_ms(), record).await
     }
 
-    fn started(&self, step: StepKind, undo: bool) -> Instant {
+    fn started(&self, step: StepKind, undo: bool) -> Begun {
         self.task.world.events.emit(Event::StepStarted { host: self.task.host.name.clone(), step, undo });
-        Instant::now()
+        Begun { at_ms: self.task.world.clock.now_ms(), instant: Instant::now() }
     }
 
-    fn finished(&mut self, step: StepKind, undo: bool, begun: Instant, error: Option<String>) {
+    fn finished(&mut self, step: StepKind, undo: bool, begun: Begun, error: Option<String>) {
         let host = self.task.host.name.clone();
         self.task.world.events.emit(Event::StepFinished { host, step, undo, error: error.clone() });
         self.steps.push(StepTime {
             step,
             undo,
-            ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            started_ms: Some(begun.at_ms),
+            ms: u64::try_from(begun.instant.elapsed().as_millis()).unwrap_or(u64::MAX),
             error,
         });
     }

@@ -45,6 +45,15 @@ pub(crate) struct Kernel {
     pub(crate) primary: Vec<String>,
 }
 
+/// Who has claimed a host, in `/run`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub(crate) nonce: String,
+    pub(crate) run: String,
+    pub(crate) owner: String,
+    pub(crate) until: Instant,
+}
+
 /// One host.
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
@@ -70,6 +79,8 @@ pub(crate) struct Host {
     pub(crate) cut: Option<(Instant, Instant)>,
     /// Somebody keeps its main table until then.
     pub(crate) watched: Option<Instant>,
+    /// Who has claimed it.
+    pub(crate) lease: Option<Lease>,
     /// How often a script has changed it.
     pub(crate) changes: u64,
 }
@@ -113,6 +124,7 @@ impl Host {
             off: None,
             cut: None,
             watched: None,
+            lease: None,
             changes: 0,
         }
     }
@@ -194,7 +206,7 @@ impl Host {
     /// The power goes, until then.
     pub(crate) fn fall(&mut self, until: Instant) {
         self.off = Some(until);
-        self.watched = None;
+        (self.watched, self.lease) = (None, None);
         self.kernel = self.base.clone();
     }
 

@@ -10,7 +10,7 @@ use egressctl::core::model::RunId;
 use egressctl::core::plan::{Plan, Policy, plan};
 use egressctl::core::report::HostReport;
 use egressctl::core::template::Templates;
-use egressctl::engine::{self, Discovered, EngineError, Settings, Stop, World};
+use egressctl::engine::{self, Claims, Discovered, EngineError, Settings, Stop, World};
 use egressctl::ports::{Clock, EventSink, RunMeta, RunVerb};
 use tokio::time::{Instant, sleep};
 
@@ -105,6 +105,7 @@ impl Operator {
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: Stop::default(),
+            claims: Claims::new(format!("operator-{book}@bastion-{life}").parse().unwrap()),
         }
     }
 

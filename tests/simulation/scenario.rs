@@ -115,7 +115,7 @@ pub(crate) fn calm(moment: u64, after: After) -> Tally {
         let mut story = calm_story(1);
         let verb = story.verb(None, 0);
         if story.life(&verb, 0, Some(moment)).await {
-            sleep(Duration::from_secs(30)).await;
+            sleep(Duration::from_secs(700)).await;
             let begun = story.universe.state().books[0].runs.len() == 1;
             let (verb, book) = match (&verb, after) {
                 (Verb::Apply(run), After::Rollback) if begun => (story.verb(Some(run.clone()), 0), 0),
@@ -304,7 +304,9 @@ impl Story {
                 return;
             }
             // Nobody begins again before what was under way has arrived.
-            sleep(Duration::from_secs(self.rng.u64(30..200))).await;
+            // A host that the dead one has claimed is free after a while, or after a boot.
+            let wait = if self.rng.bool() { 30..200 } else { 600..800 };
+            sleep(Duration::from_secs(self.rng.u64(wait))).await;
             let last = match &verb {
                 Verb::Apply(run) | Verb::Rollback(_, run) => run.clone(),
             };
@@ -328,7 +330,7 @@ impl Story {
             state.region.lift_quota();
             state.hosts.iter_mut().for_each(|host| host.cut = None);
         }
-        sleep(Duration::from_secs(400)).await;
+        sleep(Duration::from_secs(700)).await;
         self.apply_all().await;
         if !self.unfinished().is_empty() {
             // What a human is told to do: take back what could not be finished, then begin again.

@@ -1,10 +1,12 @@
 //! What the scripts do to a simulated host, read from the very text that is pushed: its name, and the values in it.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use egressctl::core::model::MacAddr;
+use tokio::time::Instant;
 
-use super::host::{Host, MAIN, Nature, without_block};
+use super::host::{Host, Lease, MAIN, Nature, without_block};
 
 /// Which script a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +16,7 @@ pub(crate) enum Kind {
     Stage,
     Apply,
     Revert,
+    Lease,
 }
 
 /// A script with its values.
@@ -43,6 +46,7 @@ impl<'a> Script<'a> {
             ("echo egressctl-stage 1", Kind::Stage),
             ("echo egressctl-apply 1", Kind::Apply),
             ("echo egressctl-revert 1", Kind::Revert),
+            ("echo egressctl-lease 1", Kind::Lease),
         ];
         let kind = kinds.iter().find(|(mark, _)| text.contains(mark))?.1;
         Some(Self { kind, text })
@@ -100,7 +104,7 @@ impl<'a> Script<'a> {
         match self.kind {
             Kind::Apply => self.apply(host, steps),
             Kind::Revert => self.revert(host, steps),
-            Kind::Facts | Kind::Probe | Kind::Stage => Ended::Ok,
+            Kind::Facts | Kind::Probe | Kind::Stage | Kind::Lease => Ended::Ok,
         }
     }
 
@@ -186,6 +190,39 @@ impl<'a> Script<'a> {
 }
 
 impl Host {
+    /// What the lease script does and answers.
+    pub(crate) fn lease(&mut self, script: &Script<'_>, now: Instant) -> String {
+        let value = |name| script.value(name).unwrap_or_default();
+        let (verb, nonce, run, owner) = (value("verb"), value("nonce"), value("run"), value("owner"));
+        let until = now + Duration::from_secs(value("seconds").parse().unwrap_or(0));
+        let holder = self.lease.as_ref().map(|held| {
+            let left = held.until.saturating_duration_since(now).as_secs();
+            format!("holder {} {} {} 1795363200 {left}\n", held.nonce, held.run, held.owner)
+        });
+        let told = holder.unwrap_or_default();
+        let held = self.lease.clone();
+        let mine = held.as_ref().is_none_or(|held| held.nonce == nonce);
+        let (told, result) = match verb.as_str() {
+            "acquire" if held.as_ref().is_some_and(|held| held.until > now && held.run != run) => (told, "held"),
+            "acquire" => {
+                self.lease = Some(Lease { nonce, run, owner, until });
+                (told, "taken")
+            }
+            "renew" if mine && held.is_some() => {
+                self.lease = held.map(|held| Lease { until, ..held });
+                (String::new(), "renewed")
+            }
+            "release" if mine => {
+                self.lease = None;
+                (String::new(), "released")
+            }
+            "show" if held.is_none() => (told, "free"),
+            "show" => (told, "held"),
+            _ => (told, "lost"),
+        };
+        format!("egressctl-lease 1\n{told}result {result}\n")
+    }
+
     fn count(&mut self, was: &Self) {
         let same = self.kernel == was.kernel && self.rc_local == was.rc_local && self.rc_mode == was.rc_mode;
         self.changes += u64::from(!same);
@@ -213,7 +250,7 @@ impl Host {
                 }
                 out + &frame("end", 0, "")
             }
-            Kind::Stage | Kind::Apply | Kind::Revert => String::new(),
+            Kind::Stage | Kind::Apply | Kind::Revert | Kind::Lease => String::new(),
         }
     }
 

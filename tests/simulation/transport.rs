@@ -51,7 +51,7 @@ impl Transport for SimTransport {
         sleep(wait).await;
         self.universe.living(self.life).await;
         let key = self.universe.state().hosts[host].key.clone();
-        if matches!(&target.host_key, HostKeyPolicy::Pinned(wanted) if *wanted != key) {
+        if matches!(&target.host_key, HostKeyPolicy::Pinned(wanted) if !wanted.contains(&key)) {
             return Err(broken(SshErrorKind::HostKeyChanged, "another host key"));
         }
         Ok(Box::new(SimSession { universe: self.universe.clone(), life: self.life, host, key }))
@@ -65,13 +65,14 @@ impl Session for SimSession {
     }
 
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError> {
-        let script = Script::read(&exec.script);
+        let text = exec.command.to_string();
+        let script = Script::read(&text);
         let script = script.ok_or_else(|| broken(SshErrorKind::Protocol, "no such script"))?;
         self.universe.point(self.life).await;
         let (run, took) = {
             let mut state = self.universe.state();
             if script.changes() {
-                let (life, host, text) = (self.life, self.host, exec.script.clone());
+                let (life, host, text) = (self.life, self.host, text.clone());
                 state.happened(Instant::now(), &Event::Script { life, host, text });
             }
             let faults = state.faults;
@@ -142,7 +143,7 @@ const fn steps(kind: Kind) -> usize {
     match kind {
         Kind::Apply => APPLY_STEPS,
         Kind::Revert => REVERT_STEPS,
-        Kind::Facts | Kind::Probe | Kind::Stage => 0,
+        Kind::Facts | Kind::Probe | Kind::Stage | Kind::Lease => 0,
     }
 }
 
@@ -160,6 +161,7 @@ impl State {
                 let egress = |source| (!silent).then(|| self.egress(index, source));
                 return self.hosts[index].prints(script, egress);
             }
+            Kind::Lease => return self.hosts[index].lease(script, now),
             Kind::Stage => "stage",
             Kind::Apply => "apply",
             Kind::Revert => "revert",

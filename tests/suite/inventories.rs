@@ -85,12 +85,12 @@ fn shipped(name: &str) -> Desired {
 fn the_example_is_right_and_its_patterns_select_what_it_says() {
     let desired = shipped("example");
     let names = |pattern: &str| -> Vec<String> {
-        select(&desired, pattern).unwrap().iter().map(|host| host.name.to_string()).collect()
+        select(&desired.hosts, pattern).unwrap().iter().map(|host| host.name.to_string()).collect()
     };
     assert_eq!(names("web"), ["web-1", "web-2"]);
     assert_eq!(names("all:!web"), ["db-1"]);
     assert_eq!(names("web-[1:2]:&canary"), ["web-1"]);
-    let database = &select(&desired, "db-1").unwrap()[0];
+    let database = &select(&desired.hosts, "db-1").unwrap()[0];
     assert!(database.allow.charge_type_change && database.ssh.jump.is_some());
     assert_eq!(database.ssh.user, "admin");
 }

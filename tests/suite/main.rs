@@ -3,6 +3,8 @@
 //! Modules are declared for tests only, so that the lints for tests hold in their helpers too.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod engine;
@@ -31,6 +33,8 @@ mod sdk_interop;
 mod sim;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod ssh_config;
 #[cfg(test)]
 mod ssh_live;
 #[cfg(test)]

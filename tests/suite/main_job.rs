@@ -3,6 +3,7 @@
 //! Every test is a script in a lab's bastion that keeps what the program said and what the hosts and the cloud were like;
 //! what that must be is judged here.
 
+mod audited;
 mod by_hand;
 mod demo;
 mod dry;

@@ -10,26 +10,13 @@ use egressctl::core::plan::{Detail, Observed, Policy, plan, plan_json, plan_text
 use egressctl::core::template::Templates;
 use serde_json::Value;
 
+use crate::support::merge::merge;
+
 /// 2026-11-22T16:00:00Z
 const NOW_MS: i64 = 1_795_363_200_000;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans")
-}
-
-/// JSON merge patch, RFC 7396; a member that is null in the patch is removed, unless the base has it as null.
-fn merge(base: &mut Value, patch: Value) {
-    let (Value::Object(base_map), Value::Object(patch)) = (&mut *base, &patch) else {
-        *base = patch;
-        return;
-    };
-    for (key, value) in patch {
-        if value.is_null() {
-            base_map.remove(key);
-        } else {
-            merge(base_map.entry(key.clone()).or_insert(Value::Null), value.clone());
-        }
-    }
 }
 
 fn observed(case: &Path) -> Observed {

@@ -1,7 +1,7 @@
 //! Tests of `--limit` against a small fleet.
 
 use super::*;
-use crate::core::inventory::{Context, parse};
+use crate::core::inventory::{Context, Desired, parse};
 
 fn fleet() -> Desired {
     let mut text = String::from(
@@ -23,7 +23,7 @@ fn fleet() -> Desired {
 }
 
 fn names(pattern: &str) -> String {
-    match select(&fleet(), pattern) {
+    match select(&fleet().hosts, pattern) {
         Ok(hosts) => hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" "),
         Err(error) => error.to_string(),
     }
@@ -99,8 +99,8 @@ proptest::proptest! {
     #[test]
     fn no_pattern_panics(pattern in "\\PC{0,20}", terms in "[a-z0-9:,!&@~*?\\[\\]-]{0,20}") {
         let fleet = fleet();
-        let _ = select(&fleet, &pattern);
-        if let Ok(hosts) = select(&fleet, &terms) {
+        let _ = select(&fleet.hosts, &pattern);
+        if let Ok(hosts) = select(&fleet.hosts, &terms) {
             proptest::prop_assert!(!hosts.is_empty());
         }
     }

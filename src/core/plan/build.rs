@@ -247,6 +247,11 @@ fn configure(
     Ok(vec![Step {
         op: Op::Configure { route: target.clone() },
         why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
-        diff: changes.routes.into_iter().chain(file.into_iter().flatten()).collect(),
+        diff: changes
+            .routes
+            .into_iter()
+            .map(|change| change.line)
+            .chain(file.into_iter().flatten())
+            .collect(),
     }])
 }

@@ -14,6 +14,9 @@ use crate::core::plan::StepKind;
 pub struct Report {
     /// The run; absent for a command that keeps no journal.
     pub run: Option<RunId>,
+    /// The inventory file as given on the command line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
     /// What was asked for.
     pub verb: Verb,
     /// When it began, milliseconds since 1970-01-01T00:00:00Z.
@@ -76,7 +79,8 @@ pub struct HostReport {
     pub checks: Vec<Check>,
     /// The steps that were run, in order.
     pub steps: Vec<StepTime>,
-    /// How long it could not be reached from outside, milliseconds, where that was measured.
+    /// How long it could not be reached from outside at most, milliseconds: as somebody outside has measured it, else as
+    /// [`outage`] of its steps.
     pub outage_ms: Option<u64>,
     /// What should be known, such as "the conversion cannot be taken back".
     pub notes: Vec<String>,
@@ -115,8 +119,19 @@ pub struct StepTime {
     pub undo: bool,
     /// How long it took, milliseconds.
     pub ms: u64,
+    /// When it began, milliseconds since 1970-01-01T00:00:00Z.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_ms: Option<i64>,
     /// Why it failed, if it did.
     pub error: Option<String>,
+}
+
+impl StepTime {
+    /// When it began and ended, milliseconds since 1970-01-01T00:00:00Z.
+    pub(super) fn span(&self) -> Option<(i64, i64)> {
+        let start = self.started_ms?;
+        Some((start, start.saturating_add_unsigned(self.ms)))
+    }
 }
 
 /// A [`HostOutcome`] without its reason, from good to bad.
@@ -215,16 +230,6 @@ impl HostReport {
     /// Why it did not go well; `None` if it did.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        match &self.outcome {
-            HostOutcome::Ok | HostOutcome::Changed => None,
-            HostOutcome::Reverted(reason)
-            | HostOutcome::Failed(reason)
-            | HostOutcome::Unreachable(reason)
-            | HostOutcome::Refused(reason)
-            | HostOutcome::Skipped(reason)
-            | HostOutcome::Stale(reason)
-            | HostOutcome::Locked(reason)
-            | HostOutcome::Unknown(reason) => Some(reason),
-        }
+        self.outcome.reason()
     }
 }

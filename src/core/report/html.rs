@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use super::data::{Check, HostReport, OutcomeKind, Report, StepTime};
 use super::escape::for_html;
+use super::picture;
 use super::text::{before_after_table, duration, join, title, to_text};
 
 const HEAD: &str = r#"<!doctype html>
@@ -25,6 +26,10 @@ pre { white-space: pre-wrap; border: 1px solid var(--line); padding: 1rem; }
 table { border-collapse: collapse; margin: 0.5rem 0 1rem; }
 th, td { text-align: left; padding: 0.25rem 0.75rem; border-bottom: 1px solid var(--line); vertical-align: top; }
 summary { cursor: pointer; padding: 0.25rem 0; }
+svg { width: 100%; max-width: 48rem; font: 12px system-ui, sans-serif; fill: none; stroke: currentColor; }
+svg text { fill: currentColor; stroke: none; } .mid { text-anchor: middle; } .small { font-size: 10px; }
+svg .bar { fill: var(--line); stroke: none; } svg .gap { fill: var(--bad); opacity: 0.15; stroke: none; }
+svg rect.bad { fill: var(--bad); stroke: none; } .faint { opacity: 0.5; stroke-dasharray: 4; }
 .good { color: var(--good); } .edit { color: var(--edit); } .bad { color: var(--bad); font-weight: 600; }
 </style>
 "#;
@@ -103,13 +108,15 @@ fn details(out: &mut String, host: &HostReport) {
     facts.extend(host.reason().map(|reason| ("reason", reason.to_owned())));
     facts.push(("egress before", echo(&host.egress_before)));
     facts.push(("egress after", echo(&host.egress_after)));
-    facts.extend(host.outage_ms.map(|ms| ("inbound outage", duration(ms))));
+    facts.extend(host.outage_ms.map(|ms| ("inbound outage", format!("at most {}", duration(ms)))));
     facts.extend(host.notes.iter().map(|note| ("note", note.clone())));
     for (name, value) in facts {
         let _ = writeln!(out, "<p>{name}: <code>{}</code></p>", for_html(&value));
     }
+    out.push_str(&picture::paths(host).unwrap_or_default());
     checks(out, &host.checks);
     steps(out, &host.steps);
+    out.push_str(&picture::timeline(host).unwrap_or_default());
     out.push_str("</details>\n");
 }
 

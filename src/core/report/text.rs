@@ -5,9 +5,10 @@ use std::fmt::Write;
 use super::data::{Egress, HostReport, OutcomeKind, Report};
 use super::escape::for_terminal;
 use super::fold::{causes, shorten};
+use super::next;
 
 /// Causes shown in full; the rest is counted.
-const CAUSES: usize = 6;
+const CAUSES: usize = 4;
 /// Groups of host names shown in a line.
 const GROUPS: usize = 6;
 /// Longest reason shown, characters.
@@ -44,6 +45,10 @@ pub fn to_text(report: &Report) -> String {
     }
     out.push_str(&failed_checks(report));
     out.push_str(&tail(report));
+    let next = next::commands(report);
+    if !next.is_empty() {
+        let _ = writeln!(out, "\nnext:\n  {}", next.join("\n  "));
+    }
     out
 }
 
@@ -123,7 +128,7 @@ fn tail(report: &Report) -> String {
     outages.sort_unstable();
     if let (Some((middle, _)), Some((longest, name))) = (outages.get(outages.len() / 2), outages.last()) {
         let (middle, longest) = (duration(*middle), duration(*longest));
-        let _ = writeln!(out, "\ninbound outage: median {middle}, longest {longest} ({name})");
+        let _ = writeln!(out, "\ninbound outage at most: median {middle}, longest {longest} ({name})");
     }
     let calls: u64 = report.api_calls.values().sum();
     if calls > 0 {

@@ -3,10 +3,12 @@
 use std::fs;
 use std::time::Duration;
 
-use egressctl::ports::{HostKeyPolicy, SshErrorKind, Target, Transport as _};
+use egressctl::ports::{HostKeyPolicy, Keepalive, SshErrorKind, Target, Transport as _};
 use egressctl::ssh::Russh;
 
-use super::rig::{Keys, LOCAL, PATIENCE, Sshd, chmod, client, connect, fake, login, pinned, refusal, run};
+use super::rig::{
+    Keys, LOCAL, PATIENCE, Sshd, chmod, client, connect, fake, key, login, pinned, refusal, run,
+};
 
 #[tokio::test]
 async fn keys_of_every_type_log_in() {
@@ -15,7 +17,7 @@ async fn keys_of_every_type_log_in() {
     keys.make("ecdsa", &["-t", "ecdsa"]);
     let sshd = Sshd::start(&keys, "");
     for name in ["id", "rsa", "ecdsa"] {
-        let target = Target { key: keys.path(name), ..sshd.target(&keys) };
+        let target = Target { auth: key(keys.path(name)), ..sshd.target(&keys) };
         let session = connect(&target).await.unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!(run(&*session, "echo $USER").await.stdout, format!("{}\n", login()).as_bytes(), "{name}");
         session.close().await;
@@ -27,7 +29,7 @@ async fn a_wrong_key_is_refused_once_and_explained() {
     let keys = Keys::new();
     let sshd = Sshd::start(&keys, "");
     keys.make("stranger", &["-t", "ed25519"]);
-    let target = Target { key: keys.path("stranger"), ..sshd.target(&keys) };
+    let target = Target { auth: key(keys.path("stranger")), ..sshd.target(&keys) };
     let message = refusal(&target, SshErrorKind::Auth).await;
     for part in [&*format!("refused {}", login()), "stranger", "SHA256:", "it offers: publickey"] {
         assert!(message.contains(part), "{part}: {message}");
@@ -92,7 +94,7 @@ async fn host_keys_that_must_not_pass() {
     assert!(message.contains("revoked at") && message.contains(":2"), "{message}");
     let authority = format!("@cert-authority {name} {other}");
     let message = refusal(&with(sshd.policy(&authority)), SshErrorKind::HostKeyUnknown).await;
-    assert!(message.contains("not supported yet"), "{message}");
+    assert!(message.contains("it shows no certificate"), "{message}");
     refusal(&with(pinned(&other)), SshErrorKind::HostKeyChanged).await;
     refusal(&with(pinned("ssh-ed25519 AAAA")), SshErrorKind::Local).await;
     assert!(!sshd.log().contains("Accepted"), "nothing was revealed to a host that was not known");
@@ -130,22 +132,23 @@ async fn private_keys_that_cannot_be_used() {
     let pem = keys.make("pem", &["-t", "rsa", "-m", "PEM", "-N", "secret"]);
     let table = [
         (keys.path("missing"), "cannot be read"),
-        (locked, "passphrase"),
-        (pem, "passphrase"),
+        (locked, "nobody is there to answer Passphrase"),
+        (pem, "nobody is there to answer Passphrase"),
         (open, "chmod 600"),
         (junk, "no private key"),
         (public, "without .pub"),
         (keys.dir.path().to_owned(), "not a file"),
     ];
-    for (key, part) in table {
+    for (file, part) in table {
         let target = Target {
             address: LOCAL,
             port: 1,
             user: login(),
-            key,
+            auth: key(file),
             host_key: pinned(&keys.public("id")),
-            jump: None,
+            jumps: vec![],
             connect_within: PATIENCE,
+            keepalive: Keepalive::default(),
         };
         let message = refusal(&target, SshErrorKind::Local).await;
         assert!(message.contains(part), "{part}: {message}");
@@ -185,10 +188,11 @@ async fn hosts_that_are_no_ssh_hosts() {
         address: LOCAL,
         port: refused,
         user: login(),
-        key: keys.path("id"),
+        auth: key(keys.path("id")),
         host_key: pinned(&keys.public("id")),
-        jump: None,
+        jumps: vec![],
         connect_within: PATIENCE,
+        keepalive: Keepalive::default(),
     };
     assert!(refusal(&target, SshErrorKind::Unreachable).await.contains("refused the connection"));
 }

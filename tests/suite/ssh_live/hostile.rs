@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use egressctl::ports::{Exec, ExitStatus, Output, SshError, SshErrorKind, Target};
+use egressctl::ports::{Exec, ExitStatus, Keepalive, Output, SshError, SshErrorKind, Target};
 use russh::keys::Algorithm;
 use russh::server::{self, Auth, Msg, Session, VerifiedPublicKey};
 use russh::{Channel, ChannelId, Sig};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::rig::{Keys, LOCAL, PATIENCE, connect, login, pinned, refusal, script};
+use super::rig::{Keys, LOCAL, PATIENCE, connect, key, login, pinned, refusal, script};
 
 /// What the server does when asked to run something.
 #[derive(Debug, Clone, Copy)]
@@ -103,10 +103,11 @@ async fn server(
         address: LOCAL,
         port,
         user: login(),
-        key: keys.path("id"),
+        auth: key(keys.path("id")),
         host_key: pinned(&keys.public("host")),
-        jump: None,
+        jumps: vec![],
         connect_within: PATIENCE,
+        keepalive: Keepalive::default(),
     };
     (target, hears)
 }
@@ -136,7 +137,7 @@ async fn rsa_keys_never_sign_with_sha1() {
     let rsa = keys.make("rsa", &["-t", "rsa", "-b", "2048"]);
     let sha1 = vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }];
     let preferred = russh::Preferred { key: sha1.into(), ..russh::Preferred::DEFAULT };
-    let target = Target { key: rsa, ..server(&keys, Trick::Panic, preferred).await.0 };
+    let target = Target { auth: key(rsa), ..server(&keys, Trick::Panic, preferred).await.0 };
     let message = refusal(&target, SshErrorKind::Auth).await;
     assert!(message.contains("SHA-1"), "{message}");
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{FileChange, HostChanges, HostObstacle, RouteTarget, obstacle};
+use super::{FileChange, HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
 use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
 use crate::core::plan::rc_local;
@@ -43,12 +43,12 @@ impl Look<'_> {
         self.obstacles.push(obstacle(code, what, why, fix));
     }
 
-    fn plus(&mut self, line: impl AsRef<str>) {
-        self.changes.routes.push(format!("+ {}", line.as_ref()));
+    fn plus(&mut self, part: RoutePart, line: impl AsRef<str>) {
+        self.changes.routes.push(RouteChange { part, line: format!("+ {}", line.as_ref()) });
     }
 
-    fn minus(&mut self, line: impl AsRef<str>) {
-        self.changes.routes.push(format!("- {}", line.as_ref()));
+    fn minus(&mut self, part: RoutePart, line: impl AsRef<str>) {
+        self.changes.routes.push(RouteChange { part, line: format!("- {}", line.as_ref()) });
     }
 
     /// What everything else rests on.
@@ -170,14 +170,17 @@ impl Look<'_> {
                     "repair the primary's route first",
                 );
             };
-            self.plus(format!("ip -4 route replace default via {gateway} dev {}", primary.dev));
+            self.plus(
+                RoutePart::Primary,
+                format!("ip -4 route replace default via {gateway} dev {}", primary.dev),
+            );
         }
         let mut ours: Vec<&Route> = Vec::new();
         if let Some(link) = link {
             ours.extend(through(&link.name));
         }
         for route in &ours {
-            self.minus(format!("ip -4 route del table main {}", route.text));
+            self.minus(RoutePart::Main, format!("ip -4 route del table main {}", route.text));
         }
         let elsewhere = facts
             .internet_route
@@ -209,20 +212,20 @@ impl Look<'_> {
     fn device(&mut self, link: Option<&Link>) {
         let address = self.address();
         let Some(link) = link else {
-            self.plus(format!("ip link set dev {UNKNOWN} up"));
-            return self.plus(format!("ip -4 addr add {address}/32 dev {UNKNOWN}"));
+            self.plus(RoutePart::Device, format!("ip link set dev {UNKNOWN} up"));
+            return self.plus(RoutePart::Address, format!("ip -4 addr add {address}/32 dev {UNKNOWN}"));
         };
         if !link.up {
-            self.plus(format!("ip link set dev {} up", link.name));
+            self.plus(RoutePart::Device, format!("ip link set dev {} up", link.name));
         }
         let wanted = self.target.address.map(Ipv4Net::from);
         let facts = self.facts;
         let there = || facts.addresses.iter().filter(|address| address.dev == link.name);
         if !there().any(|address| Some(address.net) == wanted) {
-            self.plus(format!("ip -4 addr add {address}/32 dev {}", link.name));
+            self.plus(RoutePart::Address, format!("ip -4 addr add {address}/32 dev {}", link.name));
         }
         for other in there().filter(|address| Some(address.net) != wanted) {
-            self.minus(format!("ip -4 addr del {} dev {}", other.net, other.dev));
+            self.minus(RoutePart::Address, format!("ip -4 addr del {} dev {}", other.net, other.dev));
         }
     }
 
@@ -234,13 +237,16 @@ impl Look<'_> {
         let there = || facts.routes.iter().filter(|route| route.table == target.table);
         if !there().any(|route| right(&route)) {
             let dev = link.map_or(UNKNOWN, |link| link.name.as_str());
-            self.plus(format!(
-                "ip -4 route replace default via {} dev {dev} onlink table {}",
-                target.gateway, target.table
-            ));
+            self.plus(
+                RoutePart::Table,
+                format!(
+                    "ip -4 route replace default via {} dev {dev} onlink table {}",
+                    target.gateway, target.table
+                ),
+            );
         }
         for route in there().filter(|route| !right(route)) {
-            self.minus(format!("ip -4 route del {} table {}", route.text, target.table));
+            self.minus(RoutePart::Table, format!("ip -4 route del {} table {}", route.text, target.table));
         }
     }
 
@@ -264,11 +270,14 @@ impl Look<'_> {
             }
         }
         if !kept {
-            self.plus(add);
+            self.plus(RoutePart::Rule, add);
         }
         for priority in surplus {
             let address = self.address();
-            self.minus(format!("ip -4 rule del from {address} lookup {} pref {priority}", target.table));
+            self.minus(
+                RoutePart::Rule,
+                format!("ip -4 rule del from {address} lookup {} pref {priority}", target.table),
+            );
         }
     }
 

@@ -39,9 +39,8 @@ pub struct RouteTarget {
 /// What has to change on a host for a [`RouteTarget`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostChanges {
-    /// Changes of the running network, one command each, with `+ ` or `- ` in front. For people; the apply script finds
-    /// its own way to the same state.
-    pub routes: Vec<String>,
+    /// Changes of the running network, one command each. For people; the apply script finds its own way to the same state.
+    pub routes: Vec<RouteChange>,
     /// The change of `rc.local`. A preview, not to be applied, as long as the target has unknown values.
     pub rc_local: Option<FileChange>,
     /// What a person should know and that stops nothing.
@@ -54,6 +53,33 @@ impl HostChanges {
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty() && self.rc_local.is_none()
     }
+}
+
+/// One change of the running network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteChange {
+    /// What it is about.
+    pub part: RoutePart,
+    /// The command, with `+ ` or `- ` in front.
+    pub line: String,
+}
+
+/// The parts of a host's running network that a policy route is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoutePart {
+    /// The primary interface's default route in the main table.
+    Primary,
+    /// Routes of the main table that lead through the secondary interface.
+    Main,
+    /// The secondary interface's device.
+    Device,
+    /// Its addresses.
+    Address,
+    /// The route in the table of its own.
+    Table,
+    /// The rule that leads there.
+    Rule,
 }
 
 /// The change of one file.
