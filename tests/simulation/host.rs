@@ -79,6 +79,8 @@ pub(crate) struct Host {
     pub(crate) cut: Option<(Instant, Instant)>,
     /// Somebody keeps its main table until then.
     pub(crate) watched: Option<Instant>,
+    /// Answers of steps that were to be run once, in `/run`.
+    pub(crate) answers: BTreeMap<String, String>,
     /// Who has claimed it.
     pub(crate) lease: Option<Lease>,
     /// How often a script has changed it.
@@ -124,6 +126,7 @@ impl Host {
             off: None,
             cut: None,
             watched: None,
+            answers: BTreeMap::new(),
             lease: None,
             changes: 0,
         }
@@ -207,6 +210,7 @@ impl Host {
     pub(crate) fn fall(&mut self, until: Instant) {
         self.off = Some(until);
         (self.watched, self.lease) = (None, None);
+        self.answers.clear();
         self.kernel = self.base.clone();
     }
 

@@ -162,6 +162,7 @@ fn instance(host: &Host) -> Instance {
         zone: "cn-beijing-h".parse().unwrap(),
         vpc: Some("vpc-1".parse().unwrap()),
         vswitch: Some("vsw-1".parse().unwrap()),
+        image: Some("m-1".to_owned()),
         instance_type: TYPE.to_owned(),
         charge_type: ChargeType::PostPaid,
         internet_charge_type: InternetChargeType::PayByTraffic,

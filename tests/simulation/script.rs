@@ -52,6 +52,15 @@ impl<'a> Script<'a> {
         Some(Self { kind, text })
     }
 
+    /// A step that is to be run once: what stands for it, and its script. Any other script is itself.
+    pub(crate) fn unwrap(text: &str) -> (Option<String>, String) {
+        let outer = Script { kind: Kind::Facts, text };
+        match (outer.value("once_key"), outer.value("once_step")) {
+            (Some(key), Some(step)) => (Some(key), step),
+            _ => (None, text.to_owned()),
+        }
+    }
+
     /// It changes the host.
     pub(crate) fn changes(&self) -> bool {
         matches!(self.kind, Kind::Apply | Kind::Revert | Kind::Stage)
@@ -203,7 +212,9 @@ impl Host {
         let held = self.lease.clone();
         let mine = held.as_ref().is_none_or(|held| held.nonce == nonce);
         let (told, result) = match verb.as_str() {
-            "acquire" if held.as_ref().is_some_and(|held| held.until > now && held.run != run) => (told, "held"),
+            "acquire" if held.as_ref().is_some_and(|held| held.until > now && held.run != run) => {
+                (told, "held")
+            }
             "acquire" => {
                 self.lease = Some(Lease { nonce, run, owner, until });
                 (told, "taken")

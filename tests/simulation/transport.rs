@@ -65,7 +65,7 @@ impl Session for SimSession {
     }
 
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError> {
-        let text = exec.command.to_string();
+        let (once, text) = Script::unwrap(&exec.command.to_string());
         let script = Script::read(&text);
         let script = script.ok_or_else(|| broken(SshErrorKind::Protocol, "no such script"))?;
         self.universe.point(self.life).await;
@@ -87,7 +87,8 @@ impl Session for SimSession {
         if run == Run::LostBefore || !self.universe.state().hosts[self.host].is_up(Instant::now()) {
             return Err(broken(SshErrorKind::Lost, "the connection broke"));
         }
-        if script.kind == Kind::Apply {
+        let kept = |key: &String| self.universe.state().hosts[self.host].answers.contains_key(key);
+        if script.kind == Kind::Apply && !once.as_ref().is_some_and(kept) {
             self.await_device(&script).await;
         }
         let stdout = {
@@ -95,7 +96,7 @@ impl Session for SimSession {
             if state.hosts[self.host].off.is_some() {
                 return Err(broken(SshErrorKind::Lost, "the connection broke"));
             }
-            state.run(self.host, &script, run)
+            state.run_once(self.host, once, &script, run)
         };
         if let Run::Falls(_) = run {
             return Err(broken(SshErrorKind::Lost, "the connection broke"));
@@ -148,6 +149,19 @@ const fn steps(kind: Kind) -> usize {
 }
 
 impl State {
+    /// Runs a script on a host, unless it is one that has been run: then its answer is given again.
+    fn run_once(&mut self, index: usize, once: Option<String>, script: &Script<'_>, run: Run) -> String {
+        let Some(key) = once else { return self.run(index, script, run) };
+        if let Some(answer) = self.hosts[index].answers.get(&key) {
+            return format!("egressctl-once read\n{answer}");
+        }
+        let answer = self.run(index, script, run);
+        if self.hosts[index].off.is_none() {
+            self.hosts[index].answers.insert(key, answer.clone());
+        }
+        format!("egressctl-once first\n{answer}")
+    }
+
     /// Runs a script on a host, in part if the host falls meanwhile, and gives what it prints.
     fn run(&mut self, index: usize, script: &Script<'_>, run: Run) -> String {
         let now = Instant::now();
