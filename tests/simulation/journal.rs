@@ -16,8 +16,9 @@ use super::universe::{Event, Universe};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Book {
     pub(crate) runs: Vec<RunMeta>,
-    records: Vec<(RunId, HostName, i64, String)>,
-    notes: Vec<(RunId, i64, String)>,
+    /// As they are read back from their text.
+    records: Vec<(RunId, HostName, i64, Record)>,
+    notes: Vec<(RunId, i64, RunNote)>,
     last: BTreeMap<HostName, (RunId, Record)>,
 }
 
@@ -27,11 +28,10 @@ impl Book {
         self.last.get(host)
     }
 
-    /// All records of a run, read as a file is read.
-    pub(crate) fn records(&self, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, String> {
-        let of_run = self.records.iter().filter(|(of, ..)| of == run);
-        let read = |text: &str| serde_json::from_str(text).map_err(|error| error.to_string());
-        of_run.map(|(_, host, at, text)| Ok((host.clone(), *at, read(text)?))).collect()
+    /// All records of a run.
+    pub(crate) fn records(&self, run: &RunId) -> impl Iterator<Item = (&HostName, i64, &Record)> {
+        let of_run = self.records.iter().filter(move |(of, ..)| of == run);
+        of_run.map(|(_, host, at, record)| (host, *at, record))
     }
 }
 
@@ -87,8 +87,9 @@ impl Journal for SimJournal {
             let index = state.hosts.iter().position(|known| known.name == *host);
             let index = index.ok_or_else(|| error("there is no such host"))?;
             let book = &mut state.books[self.book];
-            book.records.push((run.clone(), host.clone(), at_ms, json.clone()));
-            book.last.insert(host.clone(), (run.clone(), record.clone()));
+            let kept: Record = serde_json::from_str(&json).map_err(|why| error(why.to_string()))?;
+            book.last.insert(host.clone(), (run.clone(), kept.clone()));
+            book.records.push((run.clone(), host.clone(), at_ms, kept));
             state.happened(Instant::now(), &Event::Append { host: index, json });
         }
         self.universe.point(self.life).await;
@@ -101,7 +102,8 @@ impl Journal for SimJournal {
         {
             let mut state = self.universe.state();
             let json = serde_json::to_string(note).map_err(|why| error(why.to_string()))?;
-            state.books[self.book].notes.push((run.clone(), at_ms, json.clone()));
+            let kept = serde_json::from_str(&json).map_err(|why| error(why.to_string()))?;
+            state.books[self.book].notes.push((run.clone(), at_ms, kept));
             state.happened(Instant::now(), &Event::Told { text: json });
         }
         self.universe.point(self.life).await;
@@ -115,14 +117,15 @@ impl Journal for SimJournal {
 
     async fn records(&self, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, JournalError> {
         self.universe.living(self.life).await;
-        self.universe.state().books[self.book].records(run).map_err(error)
+        let state = self.universe.state();
+        let records = state.books[self.book].records(run);
+        Ok(records.map(|(host, at, record)| (host.clone(), at, record.clone())).collect())
     }
 
     async fn notes(&self, run: &RunId) -> Result<Vec<(i64, RunNote)>, JournalError> {
         self.universe.living(self.life).await;
         let state = self.universe.state();
         let of_run = state.books[self.book].notes.iter().filter(|(of, ..)| of == run);
-        let read = |text: &str| serde_json::from_str(text).map_err(|why| error(why.to_string()));
-        of_run.map(|(_, at, text)| Ok((*at, read(text)?))).collect()
+        Ok(of_run.map(|(_, at, note)| (*at, note.clone())).collect())
     }
 }

@@ -80,7 +80,7 @@ impl State {
     }
 
     fn agrees(&self, index: usize, run: &RunId, rollback: bool, outcome: &HostOutcome) -> Result<(), String> {
-        let begun = self.begun(index, run)?;
+        let begun = self.begun(index, run);
         match outcome {
             HostOutcome::Changed if rollback => self.is_back(index, &begun),
             HostOutcome::Changed | HostOutcome::Ok if !rollback => {
@@ -93,20 +93,20 @@ impl State {
             HostOutcome::Reverted(_) => self.is_back(index, &begun),
             HostOutcome::Unknown(why) if why.is_empty() => Err("why is not said".to_owned()),
             HostOutcome::Unknown(_) | HostOutcome::Ok | HostOutcome::Changed => Ok(()),
-            _ if self.did(index, run)? => Err("it was begun".to_owned()),
+            _ if self.did(index, run) => Err("it was begun".to_owned()),
             _ => Ok(()),
         }
     }
 
     /// This run itself has announced something about the host; a rollback's copy of older records is nothing.
-    fn did(&self, index: usize, run: &RunId) -> Result<bool, String> {
+    fn did(&self, index: usize, run: &RunId) -> bool {
         let copied = match self.undoes(run) {
-            Some(of) => self.records_of(index, of)?.len(),
+            Some(of) => self.records_of(index, of).len(),
             None => 0,
         };
-        let own = self.records_of(index, run)?;
+        let own = self.records_of(index, run);
         let mut own = own.iter().skip(copied);
-        Ok(own.any(|record| matches!(record, Record::Intent(_) | Record::UndoIntent(_))))
+        own.any(|record| matches!(record, Record::Intent(_) | Record::UndoIntent(_)))
     }
 
     /// The run that a rollback takes back.
@@ -116,7 +116,7 @@ impl State {
     }
 
     /// What a run has begun on a host, or the run that it takes back, however often that was tried.
-    fn begun(&self, index: usize, run: &RunId) -> Result<Vec<Record>, String> {
+    fn begun(&self, index: usize, run: &RunId) -> Vec<Record> {
         let mut first = run;
         while let Some(of) = self.undoes(first) {
             first = of;
@@ -125,35 +125,22 @@ impl State {
     }
 
     /// What the journal holds of one host's part of a run.
-    fn records_of(&self, index: usize, run: &RunId) -> Result<Vec<Record>, String> {
-        let records = self.books[self.book].records(run)?;
-        let own = records.into_iter().filter(|(host, ..)| *host == self.hosts[index].name);
-        Ok(own.map(|(_, _, record)| record).collect())
+    fn records_of(&self, index: usize, run: &RunId) -> Vec<Record> {
+        let name = &self.hosts[index].name;
+        let own = self.books[self.book].records(run).filter(|(host, ..)| *host == name);
+        own.map(|(_, _, record)| record.clone()).collect()
     }
 
-    /// Every journal can be replayed.
-    pub(crate) fn replay(&mut self) {
+    /// What the journal holds of a run can be replayed.
+    pub(crate) fn replay(&mut self, run: &RunId) {
         let mut wrong = Vec::new();
-        for book in &self.books {
-            for run in &book.runs {
-                let records = match book.records(&run.id) {
-                    Ok(records) => records,
-                    Err(why) => {
-                        wrong.push(format!("run {}: {why}", run.id));
-                        continue;
-                    }
-                };
-                for host in &self.hosts {
-                    let own = records.iter().filter(|(name, ..)| *name == host.name);
-                    if let Err(why) = Saga::replay(own.map(|(_, _, record)| record)) {
-                        wrong.push(format!("run {}, {}: {why}", run.id, host.name));
-                    }
-                }
+        for host in &self.hosts {
+            let own = self.books[self.book].records(run).filter(|(name, ..)| **name == host.name);
+            if let Err(why) = Saga::replay(own.map(|(_, _, record)| record)) {
+                wrong.push(format!("journal: run {run}, {}: {why}", host.name));
             }
         }
-        for what in wrong {
-            self.violate(&format!("journal: {what}"));
-        }
+        wrong.iter().for_each(|what| self.violate(what));
     }
 }
 

@@ -250,7 +250,11 @@ impl Story {
         let ended = operator.live(verb, kill_at).await;
         drop(operator);
         let mut state = self.universe.state();
-        state.replay();
+        let (run, rollback) = match verb {
+            Verb::Apply(run) => (run, false),
+            Verb::Rollback(_, run) => (run, true),
+        };
+        state.replay(run);
         match ended {
             Life::Killed => {
                 self.tally.kills += 1;
@@ -258,10 +262,6 @@ impl Story {
             }
             Life::Nothing => {}
             Life::Reports(reports) => {
-                let (run, rollback) = match verb {
-                    Verb::Apply(run) => (run, false),
-                    Verb::Rollback(_, run) => (run, true),
-                };
                 state.judge(run, rollback, &reports);
                 for report in &reports {
                     *self.tally.outcomes.entry(word(&report.outcome)).or_default() += 1;

@@ -40,15 +40,16 @@ pub(crate) const REVERT_STEPS: usize = 4;
 
 impl<'a> Script<'a> {
     pub(crate) fn read(text: &'a str) -> Option<Self> {
-        let kinds = [
-            ("echo egressctl-facts 1", Kind::Facts),
-            ("echo egressctl-probe 1", Kind::Probe),
-            ("echo egressctl-stage 1", Kind::Stage),
-            ("echo egressctl-apply 1", Kind::Apply),
-            ("echo egressctl-revert 1", Kind::Revert),
-            ("echo egressctl-lease 1", Kind::Lease),
-        ];
-        let kind = kinds.iter().find(|(mark, _)| text.contains(mark))?.1;
+        let (_, rest) = text.rsplit_once("echo egressctl-")?;
+        let kind = match rest.split(' ').next()? {
+            "facts" => Kind::Facts,
+            "probe" => Kind::Probe,
+            "stage" => Kind::Stage,
+            "apply" => Kind::Apply,
+            "revert" => Kind::Revert,
+            "lease" => Kind::Lease,
+            _ => return None,
+        };
         Some(Self { kind, text })
     }
 

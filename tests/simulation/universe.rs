@@ -62,7 +62,7 @@ impl fmt::Display for Event {
             Self::CarriedOut { host, request } => write!(f, "host {host}: carried out {}", request.action()),
             Self::Finished { host, change } => write!(f, "host {host}: {change:?}"),
             Self::Script { life, host, text } => {
-                let kind = text.split("echo egressctl-").nth(1).and_then(|rest| rest.split(' ').next());
+                let kind = text.rsplit_once("echo egressctl-").and_then(|(_, rest)| rest.split(' ').next());
                 write!(f, "host {host}: life {life} runs {}", kind.unwrap_or("?"))
             }
             Self::Host { host, what } => write!(f, "host {host}: {what}"),
