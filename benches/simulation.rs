@@ -1,6 +1,9 @@
 //! The simulation at length: `cargo bench --bench simulation -- --host-runs 1000000 --seed 1`. Prints the seed, what was
 //! lived through, and the whole story of a seed that breaks an invariant.
 
+// The suite uses the rest of it.
+#[allow(dead_code, unused_imports)]
+#[cfg(test)]
 #[path = "../tests/simulation/mod.rs"]
 mod sim;
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use egressctl::core::observed::EipStatus;
 use tokio::time::Instant;
 
+use super::calm::{After, calm, finished};
 use super::invariants::ALL;
 use super::region::{Kept, Request};
-use super::scenario::{After, calm, finished, one};
+use super::scenario::one;
 use super::universe::{CANARY, Event, State, Window};
 
 /// A way to break the world, and the event at which it must be noticed.

@@ -3,9 +3,10 @@
 //!
 //! Everything is drawn from one seed, so a seed is a test case. Used by the suite and by the bench of the same name.
 
-#[cfg(test)]
 mod broken;
+mod calm;
 mod cloud;
+mod event;
 mod faults;
 mod host;
 mod invariants;
@@ -13,9 +14,13 @@ mod journal;
 mod judge;
 mod operator;
 mod region;
+mod request;
 mod scenario;
 mod script;
+mod tally;
 mod transport;
 mod universe;
 
-pub(crate) use scenario::{Tally, one, seeds};
+pub(crate) use calm::fleet;
+pub(crate) use scenario::{one, seeds};
+pub(crate) use tally::Tally;

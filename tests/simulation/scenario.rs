@@ -1,13 +1,11 @@
 //! One seed, one story: a fleet is drawn, an operator begins, may be killed and followed by another, and at last everything
 //! that goes wrong ends, so that what is left can be finished, taken back, and compared with what was said of it.
 
-use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use egressctl::core::event::HostOutcome;
 use egressctl::core::model::RunId;
 use egressctl::core::observed::{ChargeType, Instance, InstanceStatus, InternetChargeType};
 use tokio::time::{Instant, sleep};
@@ -16,46 +14,11 @@ use super::faults::Faults;
 use super::host::{Host, Nature};
 use super::operator::{Life, Operator, Verb, desired};
 use super::region::{Kept, Region, fixed};
+use super::tally::{Tally, word};
 use super::universe::{Event, State, Universe};
 
 /// The instance type of every host.
 const TYPE: &str = "ecs.g7.large";
-
-/// What came of some seeds.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Tally {
-    /// Stories.
-    pub(crate) seeds: u64,
-    /// Hosts taken through one story each.
-    pub(crate) host_runs: u64,
-    /// Events that every invariant has looked at.
-    pub(crate) events: u64,
-    /// Things that went wrong.
-    pub(crate) injected: u64,
-    /// Controllers that were killed.
-    pub(crate) kills: u64,
-    /// How hosts ended, over all verbs.
-    pub(crate) outcomes: BTreeMap<&'static str, u64>,
-    /// Of everything that happened: the same for the same seeds.
-    pub(crate) digest: u64,
-    /// Seeds that broke something: what, and everything that happened.
-    pub(crate) broken: Vec<(u64, Vec<String>, Vec<String>)>,
-}
-
-impl Tally {
-    fn add(&mut self, other: Self) {
-        self.seeds += other.seeds;
-        self.host_runs += other.host_runs;
-        self.events += other.events;
-        self.injected += other.injected;
-        self.kills += other.kills;
-        self.digest ^= other.digest;
-        for (outcome, count) in other.outcomes {
-            *self.outcomes.entry(outcome).or_default() += count;
-        }
-        self.broken.extend(other.broken);
-    }
-}
 
 /// Takes seeds from `first` on until so many host-runs are done, on so many threads.
 pub(crate) fn seeds(first: u64, host_runs: u64, threads: usize) -> Tally {
@@ -84,74 +47,14 @@ pub(crate) fn one(seed: u64) -> Tally {
     runtime.unwrap().block_on(async { Story::draw(seed).live().await })
 }
 
-/// What follows a death.
-#[cfg(test)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
-    /// The same operator applies again.
-    Apply,
-    /// The same operator takes the run back.
-    Rollback,
-    /// Another operator, who has another journal, applies.
-    TakeOver,
-}
-
-#[cfg(test)]
-impl After {
-    pub(crate) const ALL: [Self; 3] = [Self::Apply, Self::Rollback, Self::TakeOver];
-}
-
-#[cfg(test)]
-fn calm_story(hosts: usize) -> Story {
-    let rng = fastrand::Rng::with_seed(0);
-    Story::of(0, rng, &vec![Nature::Plain; hosts], Faults::NONE, usize::MAX, hosts)
-}
-
-/// Nothing goes wrong, but that the operator dies at this moment.
-#[cfg(test)]
-pub(crate) fn calm(moment: u64, after: After) -> Tally {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async {
-        let mut story = calm_story(1);
-        let verb = story.verb(None, 0);
-        if story.life(&verb, 0, Some(moment)).await {
-            sleep(Duration::from_secs(700)).await;
-            let begun = story.universe.state().books[0].runs.len() == 1;
-            let (verb, book) = match (&verb, after) {
-                (Verb::Apply(run), After::Rollback) if begun => (story.verb(Some(run.clone()), 0), 0),
-                (_, After::TakeOver) => (story.verb(None, 1), 1),
-                _ => (story.verb(None, 0), 0),
-            };
-            story.life(&verb, book, None).await;
-        }
-        story.rest().await;
-        story.end()
-    })
-}
-
-/// What can be said of a fleet of two that nothing went wrong with.
-#[cfg(test)]
-pub(crate) fn finished<T>(say: impl FnOnce(&mut State) -> T) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(async {
-        let mut story = calm_story(2);
-        let verb = story.verb(None, 0);
-        story.life(&verb, 0, None).await;
-        let mut state = story.universe.state();
-        assert_eq!(state.violations, Vec::<String>::new());
-        assert!(state.is_final(0) && state.is_final(1));
-        say(&mut state)
-    })
-}
-
 /// A story under way.
-struct Story {
+pub(crate) struct Story {
     seed: u64,
-    universe: Universe,
+    pub(crate) universe: Universe,
     rng: fastrand::Rng,
     forks: usize,
     lives: u64,
-    runs: Vec<(RunId, usize)>,
+    pub(crate) runs: Vec<(RunId, usize)>,
     tally: Tally,
 }
 
@@ -210,7 +113,7 @@ impl Story {
         story
     }
 
-    fn of(
+    pub(crate) fn of(
         seed: u64,
         mut rng: fastrand::Rng,
         natures: &[Nature],
@@ -233,7 +136,7 @@ impl Story {
     }
 
     /// A run of this kind under a new id.
-    fn verb(&mut self, rollback: Option<RunId>, book: usize) -> Verb {
+    pub(crate) fn verb(&mut self, rollback: Option<RunId>, book: usize) -> Verb {
         let id = self.run_id();
         self.runs.push((id.clone(), book));
         match rollback {
@@ -242,7 +145,7 @@ impl Story {
         }
     }
 
-    async fn life(&mut self, verb: &Verb, book: usize, kill_at: Option<u64>) -> bool {
+    pub(crate) async fn life(&mut self, verb: &Verb, book: usize, kill_at: Option<u64>) -> bool {
         self.lives += 1;
         let hosts = self.universe.state().hosts.iter().map(desired).collect();
         let (life, forks) = (self.lives, self.forks);
@@ -280,7 +183,7 @@ impl Story {
         self.end()
     }
 
-    fn end(mut self) -> Tally {
+    pub(crate) fn end(mut self) -> Tally {
         let state = self.universe.state();
         (self.tally.events, self.tally.injected) = (state.events, state.injected);
         let mut digest = DefaultHasher::new();
@@ -324,7 +227,7 @@ impl Story {
     }
 
     /// Nothing goes wrong any more: the fleet can be finished, and is then left alone.
-    async fn rest(&mut self) {
+    pub(crate) async fn rest(&mut self) {
         {
             let mut state = self.universe.state();
             (state.faults, state.throttled) = (Faults::NONE, None);
@@ -394,19 +297,4 @@ fn is_honest(state: &State, index: usize) -> bool {
 
 fn counters(state: &State) -> (u64, u64) {
     (state.region.writes, state.hosts.iter().map(|host| host.changes).sum())
-}
-
-fn word(outcome: &HostOutcome) -> &'static str {
-    match outcome {
-        HostOutcome::Ok => "ok",
-        HostOutcome::Changed => "changed",
-        HostOutcome::Reverted(_) => "reverted",
-        HostOutcome::Failed(_) => "failed",
-        HostOutcome::Unreachable(_) => "unreachable",
-        HostOutcome::Refused(_) => "refused",
-        HostOutcome::Skipped(_) => "skipped",
-        HostOutcome::Stale(_) => "stale",
-        HostOutcome::Locked(_) => "locked",
-        HostOutcome::Unknown(_) => "unknown",
-    }
 }

@@ -1,5 +1,7 @@
 //! The simulation in the suite: many seeds, and what shows that it would notice.
 
+use egressctl::core::saga::{End, Record};
+
 use super::sim;
 
 /// Where the seeds of the suite begin; `EGRESSCTL_SEED` names another place, and then only that seed is lived.
@@ -25,4 +27,13 @@ fn no_seed_breaks_an_invariant() {
     let tally = sim::seeds(FIRST, HOST_RUNS, threads);
     tell(&tally);
     assert!(tally.host_runs >= HOST_RUNS, "{tally:?}");
+}
+
+#[test]
+fn a_fleet_that_nothing_goes_wrong_with_is_committed_in_one_life() {
+    let fleet = sim::fleet(100);
+    assert_eq!(fleet.len(), 100);
+    for (host, records) in fleet {
+        assert_eq!(records.last(), Some(&Record::Ended(End::Committed)), "{host}");
+    }
 }
