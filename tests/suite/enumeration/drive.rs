@@ -43,13 +43,13 @@ impl Driver<'_> {
     }
 
     /// The journal first, then the machine.
-    fn write(&mut self, record: Record) -> Result<(), Stop> {
+    fn write(&mut self, record: &Record) -> Result<(), Stop> {
         self.moment()?;
         if let Some(record) = self.machine.writes(record.clone()) {
             self.journal.push(record);
         }
         self.moment()?;
-        self.machine.record(&record).map_err(Stop::Wrong)
+        self.machine.record(record).map_err(Stop::Wrong)
     }
 
     /// The step that the newest record of the journal announces.
@@ -64,13 +64,13 @@ impl Driver<'_> {
     fn step(&mut self) -> Result<Option<End>, Stop> {
         match self.machine.next() {
             Next::Do(op) => {
-                self.write(Record::Intent(op.clone()))?;
+                self.write(&Record::Intent(op.clone()))?;
                 self.forward(&op)?;
             }
             Next::Settle(op) => self.forward(&op)?,
             Next::Undo(op, _) => {
                 let step = op.kind();
-                self.write(Record::UndoIntent(step))?;
+                self.write(&Record::UndoIntent(step))?;
                 self.moment()?;
                 let announced = self.announced();
                 let undone = if step == StepKind::Verify {
@@ -81,13 +81,13 @@ impl Driver<'_> {
                     self.world.undo(&op, announced)
                 };
                 self.moment()?;
-                self.write(match undone {
+                self.write(&match undone {
                     Ok(note) => Record::Undone(step, note),
                     Err(problem) => Record::UndoFailed(step, problem),
                 })?;
             }
             Next::End(end) => {
-                self.write(Record::Ended(end.clone()))?;
+                self.write(&Record::Ended(end.clone()))?;
                 return Ok(Some(end));
             }
             Next::Nothing => {
@@ -103,7 +103,7 @@ impl Driver<'_> {
         let answer = self.world.perform(op, self.machine.known(), announced);
         self.moment()?;
         let step = op.kind();
-        self.write(match answer {
+        self.write(&match answer {
             Answer::Done(effect) => Record::Done(step, effect),
             Answer::Refused => Record::Refused(step, "no".to_owned()),
             Answer::Unknown => Record::Unknown(step, "no answer".to_owned()),
