@@ -12,15 +12,35 @@ use crate::core::model::RunId;
 use crate::core::report::{
     HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_junit, to_text,
 };
-use crate::ui::table;
+use crate::engine::Stop;
+use crate::ui::{Ui, table};
 
 /// Exit code after SIGINT; SIGTERM's is 143.
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
-/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
+/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`). What is left is
+/// gone on with by resuming `run`.
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
+    run: &RunId,
+    work: impl Future<Output = T>,
+) -> Result<(T, Option<u8>), ExitCode> {
+    let interrupted = format!(
+        "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
+         `egressctl resume {run}` goes on with the rest\n"
+    );
+    let left = format!(
+        "left at once: what was begun stays as it is now, until `egressctl resume {run}` brings it to its end\n"
+    );
+    heeding_by(&fleet.ui, &fleet.world.stop, [&interrupted, &left], work).await
+}
+
+/// The same with `words` for the first and the second signal.
+pub(super) async fn heeding_by<T>(
+    ui: &Ui,
+    stop: &Stop,
+    words: [&str; 2],
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -37,16 +57,12 @@ pub(super) async fn heeding<T>(
             _ = terminate.recv() => TERMINATED,
         };
         if asked.is_some() {
-            fleet.ui.err(
-                "left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n",
-            );
+            ui.err(words[1]);
             return Err(ExitCode::from(code));
         }
         asked = Some(code);
-        fleet.world.stop.ask();
-        fleet
-            .ui
-            .err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+        stop.ask();
+        ui.err(words[0]);
     }
 }
 

@@ -1,11 +1,13 @@
 //! `egressctl plan`: show what apply would do. Changes nothing.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::fleet::FleetArgs;
 use super::problem::Problem;
+use super::saved;
 use crate::core::plan::{Detail, Plan, Policy, plan, plan_json, plan_text};
 use crate::engine::{Discovered, discover};
 
@@ -20,12 +22,22 @@ pub(super) struct PlanArgs {
     /// Show every line of every diff
     #[arg(short = 'D', long)]
     diff: bool,
+    /// Save the plan to FILE as well, for `egressctl apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
-    let (_, plan) = look(&fleet).await?;
+    let (discovered, plan) = look(&fleet).await?;
     fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan, detail(args.diff)) });
+    if let Some(path) = &args.out {
+        saved::write(path, args.fleet.inventory()?, &fleet, &discovered, &plan)?;
+        let path = path.display();
+        fleet
+            .ui
+            .err(&format!("saved: `egressctl show {path}` shows it, `egressctl apply {path}` applies it\n"));
+    }
     Ok(if args.detailed_exitcode && !plan.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 

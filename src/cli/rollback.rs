@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::apply::{begin, confirm};
+use super::apply::{REVIEW, begin, confirm};
 use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
@@ -45,12 +45,12 @@ pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
-        confirm(&fleet, &format!("Take {} back as shown?", plural(hosts.len())))?;
+        confirm(&fleet.ui, &format!("Take {} back as shown?", plural(hosts.len())), REVIEW)?;
     }
     let (discovered, _) = look(&fleet).await?;
     let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
     let work = engine::rollback(&fleet.world, &id, &hosts, &discovered);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let (results, asked) = match ending::heeding(&fleet, &id, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };

@@ -4,16 +4,19 @@
 
 pub mod adhoc;
 pub mod audit;
+pub mod contact;
 pub mod event;
+pub mod explain;
 pub mod inventory;
 pub mod model;
-mod near;
+pub(crate) mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod saga;
+pub mod saved;
 pub mod ssh_config;
 pub mod template;
 pub mod text;

@@ -1,11 +1,10 @@
 //! Applying a plan to a host: one saga, every intent in the journal before its effect.
 
-use super::Discovered;
-use super::World;
 use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
 use super::rollout::{Terms, rollout};
+use super::{Discovered, World};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;

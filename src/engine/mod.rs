@@ -10,6 +10,7 @@ mod discover;
 mod drive;
 mod fleet;
 mod lease;
+mod leases;
 mod ops;
 mod probe;
 mod relook;
@@ -18,14 +19,17 @@ mod rollout;
 mod script;
 mod stop;
 mod target;
+mod trust;
 mod verify;
 
 pub use apply::{apply, idle};
 pub use claim::Claims;
 pub use discover::{Discovered, discover};
+pub use leases::{HeldBy, leases, release_leases};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
+pub use trust::{Contacts, first_contact};
 pub use verify::verify;
 
 use std::sync::Arc;

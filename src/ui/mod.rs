@@ -86,6 +86,22 @@ impl EventSink for UiSink {
     }
 }
 
+impl UiSink {
+    /// Writes a message to stderr, like [`Ui::err`].
+    pub fn err(&self, text: &str) {
+        write(&self.0, text, Message::Err);
+    }
+}
+
+/// Has a text written by the thread, and returns when that is done.
+fn write(sender: &Sender<Message>, text: &str, message: impl FnOnce(String, Sender<()>) -> Message) {
+    let (done, written) = channel();
+    // If the thread is gone there is nothing to wait for; `finish` tells why.
+    if sender.send(message(text.to_owned(), done)).is_ok() {
+        let _ = written.recv();
+    }
+}
+
 #[async_trait]
 impl Asker for UiSink {
     async fn secret(&self, question: &Question) -> Result<Secret<String>, Unanswered> {
@@ -147,20 +163,12 @@ impl Ui {
     /// Writes a result to stdout (to stderr if stdout is the event stream), after everything that was sent before.
     /// Returns when it is written. The text is written as it is: what hosts said must have been escaped.
     pub fn out(&self, text: &str) {
-        self.write(text, Message::Out);
+        write(&self.sender, text, Message::Out);
     }
 
     /// Writes a message to stderr, like [`Ui::out`].
     pub fn err(&self, text: &str) {
-        self.write(text, Message::Err);
-    }
-
-    fn write(&self, text: &str, message: impl FnOnce(String, Sender<()>) -> Message) {
-        let (done, written) = channel();
-        // If the thread is gone there is nothing to wait for; `finish` tells why.
-        if self.sender.send(message(text.to_owned(), done)).is_ok() {
-            let _ = written.recv();
-        }
+        write(&self.sender, text, Message::Err);
     }
 
     /// Colours for texts that go to [`Ui::out`].

@@ -64,13 +64,13 @@ impl View {
                 self.run = Some(run.clone());
                 None
             }
-            Event::WaveStarted { .. }
+            Event::HostSaid { .. }
+            | Event::WaveStarted { .. }
             | Event::WaveFinished { .. }
             | Event::Soaking { .. }
             | Event::Waiting { .. }
             | Event::Approved { .. }
-            | Event::Stopped { .. }
-            | Event::HostSaid { .. } => None,
+            | Event::Stopped { .. } => None,
             Event::StageStarted { stage, hosts } => {
                 let ended = BTreeMap::new();
                 self.stages.push(StageView { stage: *stage, hosts: *hosts, ended, since: now });

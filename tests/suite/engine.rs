@@ -2,6 +2,7 @@
 //! the journal can fail; and the report must not say more than is true.
 
 mod claims;
+mod fault;
 mod host;
 mod many;
 mod rig;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use egressctl::core::inventory::{Context, Desired, Mistakes, parse, select};
+use egressctl::core::inventory::{Context, Desired, Lists, Mistakes, parse, select};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -14,7 +14,11 @@ fn repository() -> &'static Path {
 /// Paths in expectations must not depend on where the repository is.
 fn read(text: &str) -> Result<Desired, Mistakes> {
     let environment = BTreeMap::from([("HOME".to_owned(), "/home/operator".to_owned())]);
-    parse("inventory.yaml", text, &Context { folder: PathBuf::from("/inventories"), environment })
+    parse(
+        "inventory.yaml",
+        text,
+        &Context { folder: PathBuf::from("/inventories"), environment, ..Context::default() },
+    )
 }
 
 fn cases(kind: &str) -> Vec<PathBuf> {
@@ -85,13 +89,17 @@ fn shipped(name: &str) -> Desired {
 fn the_example_is_right_and_its_patterns_select_what_it_says() {
     let desired = shipped("example");
     let names = |pattern: &str| -> Vec<String> {
-        select(&desired.hosts, pattern).unwrap().iter().map(|host| host.name.to_string()).collect()
+        select(&desired.hosts, pattern, &Lists::new())
+            .unwrap()
+            .iter()
+            .map(|host| host.name.to_string())
+            .collect()
     };
     assert_eq!(names("web"), ["web-1", "web-2"]);
     assert_eq!(names("all:!web"), ["db-1"]);
     assert_eq!(names("web-[1:2]:&canary"), ["web-1"]);
-    let database = &select(&desired.hosts, "db-1").unwrap()[0];
-    assert!(database.allow.charge_type_change && database.ssh.jump.is_some());
+    let database = &select(&desired.hosts, "db-1", &Lists::new()).unwrap()[0];
+    assert!(database.allow.charge_type_change && !database.ssh.jumps.is_empty());
     assert_eq!(database.ssh.user, "admin");
 }
 

@@ -23,6 +23,8 @@ mod lab_fabric;
 #[cfg(test)]
 mod lab_net;
 #[cfg(test)]
+mod lab_verbs;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod plans;

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::core::model::ModelError;
+use crate::core::text::milliseconds;
 
 /// An identifier of the cloud, with the prefix that all of its kind have.
 pub(super) fn id<T: FromStr<Err = ModelError>>(text: &str, prefix: &str) -> Result<T, String> {
@@ -69,6 +70,14 @@ pub(super) fn address(text: &str) -> Result<Ipv4Addr, String> {
     Err(format!("an address that a host can have, not one {reserved}"))
 }
 
+/// An address to log in at: a host's, or one of this machine itself.
+pub(super) fn login_address(text: &str) -> Result<Ipv4Addr, String> {
+    match text.parse::<Ipv4Addr>() {
+        Ok(own) if own.is_loopback() => Ok(own),
+        _ => address(text),
+    }
+}
+
 /// An address that a VPC can hold: the clouds' own range is excluded from every VPC.
 pub(super) fn private_address(text: &str) -> Result<Ipv4Addr, String> {
     let found = address(text)?;
@@ -82,16 +91,7 @@ pub(super) fn private_address(text: &str) -> Result<Ipv4Addr, String> {
 
 /// A span of time with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    match millis {
+    match milliseconds(text) {
         Some(millis @ 100..=600_000) => Ok(Duration::from_millis(millis)),
         _ => Err("a time with its unit such as 10s, 500ms or 1m, from 100ms to 10m".to_owned()),
     }
@@ -153,6 +153,7 @@ mod tests {
             "::1",
         ] {
             assert!(address(bad).is_err(), "{bad}");
+            assert_eq!(login_address(bad).is_ok(), bad == "127.0.0.1", "{bad}");
         }
     }
 

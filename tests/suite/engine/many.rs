@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use egressctl::core::event::{Event, HostOutcome};
 use egressctl::core::inventory::HostDesired;
 use egressctl::core::model::{HostName, RunId};
+use egressctl::core::observed::Facts;
 use egressctl::core::plan::{Observed, Plan, Policy, Verdict, plan};
 use egressctl::core::report::{HostReport, OutcomeKind};
 use egressctl::core::run::RunNote;
@@ -21,7 +22,7 @@ use egressctl::ssh::double::said;
 use serde_json::{Value, json};
 
 use super::rig::{Rig, base, host};
-use super::state::{Lease, State};
+use super::state::Lease;
 use crate::support::facts::{frame, printed};
 
 /// How a host goes.
@@ -39,6 +40,8 @@ pub(super) enum Goes {
     Unverified,
     /// Nobody can say what its script did.
     Lost,
+    /// Its task panics.
+    Panics,
     /// It could not be looked at for planning.
     Unreachable,
     /// Planning refuses it.
@@ -131,15 +134,13 @@ impl Many {
         }
         let observed: Observed = serde_json::from_value(all).unwrap();
         let keys = hosts.iter().map(|host| (host.name.clone(), key())).collect();
-        let rig = Rig::of(State { view: observed.cloud.clone(), ..State::untouched() }, |_, _| None);
+        let rig = Rig::fresh();
         let begun = Arc::new(Mutex::new(Vec::new()));
-        let facts = hosts.iter().map(|host| observed.facts[&host.name].seen().map(printed));
-        let transport = Behaviour {
-            goes: goes.to_vec(),
-            facts: facts.collect(),
-            leases: Arc::new(Mutex::new(vec![Lease::default(); goes.len()])),
-            begun: Arc::clone(&begun),
-        };
+        rig.cloud.change(|state| state.view = observed.cloud.clone());
+        let facts = hosts.iter().map(|host| observed.facts[&host.name].seen().cloned());
+        let leases = Arc::new(Mutex::new(vec![Lease::default(); goes.len()]));
+        let transport =
+            Behaviour { goes: goes.to_vec(), begun: Arc::clone(&begun), facts: facts.collect(), leases };
         let world = World { transport: Arc::new(transport), ..rig.world.clone() };
         let refs: Vec<&HostDesired> = hosts.iter().collect();
         let plan = plan(&refs, &observed, &world.templates, &Policy { now_ms: 0 });
@@ -216,10 +217,10 @@ pub(super) fn words(reports: &[HostReport]) -> String {
 /// The hosts' side of the world.
 struct Behaviour {
     goes: Vec<Goes>,
-    /// What the facts script prints on each.
-    facts: Vec<Option<String>>,
-    leases: Arc<Mutex<Vec<Lease>>>,
     begun: Arc<Mutex<Vec<HostName>>>,
+    /// What the hosts say of themselves; nothing of those that cannot be reached.
+    facts: Vec<Option<Facts>>,
+    leases: Arc<Mutex<Vec<Lease>>>,
 }
 
 #[async_trait]
@@ -227,19 +228,19 @@ impl Transport for Behaviour {
     async fn connect(&self, target: &Target) -> Result<Box<dyn Session>, SshError> {
         let IpAddr::V4(to) = target.address else { panic!("{target:?}") };
         let at = usize::from(to.octets()[3]) - 20;
-        let (begun, leases) = (Arc::clone(&self.begun), Arc::clone(&self.leases));
-        let facts = self.facts[at].clone().unwrap_or_default();
-        Ok(Box::new(OneHost { at, goes: self.goes[at], facts, leases, begun, key: key() }))
+        let begun = Arc::clone(&self.begun);
+        let (facts, leases) = (self.facts[at].clone().unwrap(), Arc::clone(&self.leases));
+        Ok(Box::new(OneHost { at, goes: self.goes[at], begun, key: key(), facts, leases }))
     }
 }
 
 struct OneHost {
     at: usize,
     goes: Goes,
-    facts: String,
-    leases: Arc<Mutex<Vec<Lease>>>,
     begun: Arc<Mutex<Vec<HostName>>>,
     key: HostKey,
+    facts: Facts,
+    leases: Arc<Mutex<Vec<Lease>>>,
 }
 
 impl OneHost {
@@ -252,6 +253,7 @@ impl OneHost {
             Goes::Lost => {
                 Err(SshError { kind: SshErrorKind::Lost, message: "the connection broke".to_owned() })
             }
+            Goes::Panics => panic!("on purpose"),
             Goes::Badly | Goes::SlowBadly(_) => {
                 Ok(said("egressctl-apply 1\nresult failed route reverted no\n"))
             }
@@ -283,21 +285,19 @@ impl Session for OneHost {
 
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError> {
         let script = exec.command.to_string();
-        let is = |name: &str| script.contains(&format!("egressctl-{name} 1"));
-        if is("probe") {
+        if script.contains("egressctl-probe 1") {
             return Ok(self.probe(&script));
         }
-        if is("facts") {
-            return Ok(said(&self.facts));
+        if script.contains("egressctl-facts 1") {
+            return Ok(said(&printed(&self.facts)));
         }
-        if is("lease") {
+        if script.contains("egressctl-lease 1") {
             return Ok(said(&self.leases.lock().unwrap()[self.at].answer(&script)));
         }
-        if is("stage") {
-            return Ok(said("egressctl-stage 1\nresult ok\n"));
-        }
-        if is("revert") {
-            return Ok(said("egressctl-revert 1\nresult ok\n"));
+        for name in ["stage", "revert"] {
+            if script.contains(&format!("egressctl-{name} 1")) {
+                return Ok(said(&format!("egressctl-{name} 1\nresult ok\n")));
+            }
         }
         self.apply().await
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use egressctl::core::event::Event;
-use egressctl::core::inventory::{Context, HostDesired, parse};
+use egressctl::core::inventory::{Context, HostDesired, KeyDesired, parse};
 use egressctl::core::model::{InstanceId, RunId};
 use egressctl::core::observed::Observation;
 use egressctl::core::plan::{Known, Observed, Plan, Policy, plan};
@@ -69,7 +69,7 @@ pub(super) fn base() -> Observed {
 pub(super) fn host() -> HostDesired {
     let text = include_str!("../../plans/inventory.yaml");
     let mut host = parse("inventory.yaml", text, &Context::default()).unwrap().hosts.remove(0);
-    host.ssh.key = Some("id".into());
+    host.ssh.keys = vec![KeyDesired { file: "id".into(), public: None, certificate: None }];
     host
 }
 
@@ -159,7 +159,7 @@ impl Rig {
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
-            claims: Claims::new("ada@bastion".parse().unwrap()),
+            claims: Claims::new("ann@bastion".parse().unwrap()),
         };
         let (host, discovered) = (host(), look(&cloud));
         let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy { now_ms: 0 });

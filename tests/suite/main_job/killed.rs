@@ -20,6 +20,8 @@ const SCRIPT: &str = r#"
         done
         kill -9 "$victim" || true
         wait "$victim" || true
+        # Nobody else gives a dead run's lease back before its time.
+        keep "free.$host" eg lock release "$host" --yes
         keep "again.$host" eg apply --yes --json --limit "$host"
         keep "plan.$host" eg plan --detailed-exitcode --limit "$host"
         keep "verify.$host" eg verify --limit "$host"
