@@ -1,11 +1,10 @@
 //! An operator at a bastion: looks, plans, applies or takes back with the real engine, and may be killed at any point.
 
-use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use egressctl::core::event::{Event as Told, HostOutcome};
-use egressctl::core::inventory::{Context, HostDesired, parse};
+use egressctl::core::inventory::{Context, HostDesired, KeyDesired, parse};
 use egressctl::core::model::RunId;
 use egressctl::core::plan::{Plan, Policy, plan};
 use egressctl::core::report::HostReport;
@@ -43,7 +42,7 @@ pub(crate) fn desired(host: &Host) -> HostDesired {
     let mut desired = template.clone();
     (desired.name, desired.instance) = (host.name.clone(), host.instance.clone());
     desired.eni.name = format!("egress-{}", host.name);
-    desired.ssh.key = Some(PathBuf::from("id"));
+    desired.ssh.keys = vec![KeyDesired { file: "id".into(), public: None, certificate: None }];
     desired
 }
 
