@@ -70,7 +70,9 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
             back.extend(ended.map(|story| story.host));
         }
     }
-    let hosts = stories(world, &meta).await?.into_iter().map(|story| {
+    // A rollback that died while it copied the older run's records has done nothing: what is left is left of that run.
+    let began = |story: &Story| story.kept >= story.records.len();
+    let hosts = stories(world, &meta).await?.into_iter().filter(began).map(|story| {
         let records = story.records;
         RollbackHost { host: story.host, story: story.saga.map(|saga| (saga, records)) }
     });
