@@ -12,6 +12,7 @@ use super::clock::SystemClock;
 use super::ending::heeding_by;
 use super::fleet::{FleetArgs, cloud, say_warnings, ssh};
 use super::problem::Problem;
+use super::ssh_args::say_told;
 use crate::core::adhoc::Answer;
 use crate::core::model::Secret;
 use crate::core::report::exit_code_of;
@@ -74,23 +75,9 @@ pub(super) struct Ground {
 impl AdhocArgs {
     /// Everything that an ad-hoc verb needs. Must be called inside a runtime.
     pub(super) async fn open(&self) -> Result<Ground, Problem> {
-        let (desired, hosts) = self.fleet.read_roster()?;
-        let ui = self.fleet.show.ui()?;
+        let (field, visits, ssh, ui) = meet(&self.fleet).await?;
         let privilege = self.become_args.privilege(&ui).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let is_lost = hosts.iter().any(|host| host.address.is_none());
-        let cloud = match &desired {
-            Some(desired) if is_lost => Some(cloud(desired, &clock)?),
-            _ => None,
-        };
-        let visits = locate(cloud.as_ref().map(|cloud| cloud as &dyn Cloud), hosts).await?;
-        let ssh = ssh(&ui, &clock);
-        let field = Field {
-            transport: Arc::clone(&ssh) as Arc<dyn Transport>,
-            events: Arc::new(ui.sink()),
-            stop: Stop::default(),
-            forks: self.fleet.forks,
-        };
         Ok(Ground { field, visits, privilege, clock, ui, ssh })
     }
 
@@ -98,6 +85,28 @@ impl AdhocArgs {
     pub(super) fn wall(&self, usual: u64) -> Duration {
         Duration::from_secs(self.timeout.unwrap_or(usual))
     }
+}
+
+/// The hosts with their addresses, and the doors to them.
+pub(super) async fn meet(fleet: &FleetArgs) -> Result<(Field, Vec<Visit>, Arc<Russh>, Ui), Problem> {
+    let (desired, hosts) = fleet.read_roster()?;
+    let ui = fleet.show.ui()?;
+    say_told(&ui, hosts.iter().map(|host| &host.ssh));
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let is_lost = hosts.iter().any(|host| host.address.is_none());
+    let cloud = match &desired {
+        Some(desired) if is_lost => Some(cloud(desired, &clock)?),
+        _ => None,
+    };
+    let visits = locate(cloud.as_ref().map(|cloud| cloud as &dyn Cloud), hosts).await?;
+    let ssh = ssh(&ui, &clock);
+    let field = Field {
+        transport: Arc::clone(&ssh) as Arc<dyn Transport>,
+        events: Arc::new(ui.sink()),
+        stop: Stop::default(),
+        forks: fleet.forks,
+    };
+    Ok((field, visits, ssh, ui))
 }
 
 impl BecomeArgs {

@@ -19,20 +19,30 @@ use crate::ui::{Ui, table};
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
+/// A run that is at work.
+pub(super) struct Running<'a> {
+    pub(super) run: &'a RunId,
+    /// A second process binds what is cut off if this one leaves.
+    pub(super) watched: bool,
+}
+
 /// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`). What is left is
-/// gone on with by resuming `run`.
+/// gone on with by resuming the run.
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
-    run: &RunId,
+    Running { run, watched }: Running<'_>,
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
+    let cut = if watched {
+        "a watchdog binds the EIPs that are bound to nothing now"
+    } else {
+        "EIPs may be bound to nothing until then"
+    };
     let interrupted = format!(
         "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
          `egressctl resume {run}` goes on with the rest\n"
     );
-    let left = format!(
-        "left at once: what was begun stays as it is now, until `egressctl resume {run}` brings it to its end\n"
-    );
+    let left = format!("left at once; {cut}; to go on: egressctl resume {run}\n");
     heeding_by(&fleet.ui, &fleet.world.stop, [&interrupted, &left], work).await
 }
 

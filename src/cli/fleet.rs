@@ -9,14 +9,13 @@ use clap::Args;
 use super::clock::SystemClock;
 use super::limit;
 use super::problem::Problem;
+use super::ssh_args::{self, SshArgs};
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{
-    self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named, SshDesired,
-};
+use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Claims, Settings, World};
+use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -27,7 +26,7 @@ use crate::ui::{Color, Progress, Ui, UiOptions};
 pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
-    pub(super) inventory: PathBuf,
+    pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
@@ -44,9 +43,8 @@ pub(super) struct FleetArgs {
     /// Folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR", env = "EGRESSCTL_TEMPLATES")]
     pub(super) templates: Option<PathBuf>,
-    /// Private key for hosts whose inventory names none
-    #[arg(long, alias = "private-key", value_name = "FILE", env = "EGRESSCTL_KEY_FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    ssh: SshArgs,
     #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
@@ -90,13 +88,22 @@ pub(super) struct Fleet {
 }
 
 impl FleetArgs {
+    /// The inventory's path.
+    pub(super) fn inventory(&self) -> Result<&Path, Problem> {
+        let missing = || Problem::usage("no inventory is given: add -i FILE, or set EGRESSCTL_INVENTORY");
+        self.inventory.as_deref().ok_or_else(missing)
+    }
+
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
         let mut desired = self.read(inventory::parse)?;
         for host in &mut desired.hosts {
-            self.fill_in(&mut host.ssh);
+            ssh_args::look(&mut host.ssh);
         }
-        let selected = self.select(&desired.hosts)?;
+        let mut selected = self.select(&desired.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
         Ok((desired, selected))
     }
 
@@ -104,22 +111,28 @@ impl FleetArgs {
     pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
         let mut roster = self.read(inventory::roster)?;
         for host in &mut roster.hosts {
-            self.fill_in(&mut host.ssh);
+            ssh_args::look(&mut host.ssh);
         }
-        Ok((roster.cloud, self.select(&roster.hosts)?))
+        let mut selected = self.select(&roster.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((roster.cloud, selected))
     }
 
     fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
-        let name = self.inventory.display().to_string();
-        let text = std::fs::read_to_string(&self.inventory)
+        let path = self.inventory()?;
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
-        let folder = self.inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
             environment: variables
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
+            login: self.ssh.context()?,
         };
         parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
@@ -131,28 +144,18 @@ impl FleetArgs {
         Ok(selected.into_iter().cloned().collect())
     }
 
-    /// The defaults that depend on who is calling.
-    fn fill_in(&self, ssh: &mut SshDesired) {
-        let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-        if ssh.known_hosts.is_empty() {
-            ssh.known_hosts.push(home.join("known_hosts"));
-        }
-        if ssh.key.is_none() {
-            let usual = || Some(home.join("id_ed25519")).filter(|path| path.exists());
-            ssh.key = self.key_file.clone().or_else(usual);
-        }
-    }
-
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
+        let inventory = self.inventory()?.display().to_string();
         let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
+        ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let cloud = cloud(&desired.cloud, &clock)?;
-        let ssh = ssh(&ui, &clock);
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
+        let ssh = ssh(&ui, &clock);
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -162,9 +165,10 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ssh, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.

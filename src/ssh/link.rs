@@ -2,12 +2,11 @@
 //!
 //! Must never let a panic of the SSH library out.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::Disconnect;
 use russh::client::{self, Handle};
-use russh::{Disconnect, Preferred, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -21,8 +20,10 @@ use super::patience::Patience;
 use super::retry::Setback;
 use super::trust::Trust;
 use super::vitals::{End, Vitals};
+use crate::core::ssh_config::Algorithms;
 use crate::ports::{HostKey, Keepalive, SshError, SshErrorKind};
 
+mod negotiation;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -42,6 +43,8 @@ pub(super) struct Login<'a> {
     pub(super) patience: &'a Arc<Patience>,
     /// How silence is found out afterwards.
     pub(super) keepalive: Keepalive,
+    /// Restrictions of what is negotiated.
+    pub(super) algorithms: &'a Algorithms,
 }
 
 /// A connection that is logged in. Dropping it cuts it.
@@ -71,7 +74,7 @@ impl Link {
         let vitals = Arc::new(Vitals::default());
         let (cord, grip) = Cord::new(stream, settings.stall, Arc::clone(&vitals));
         let guard = Guard { at: at.clone(), trust: login.trust.clone(), vitals: Arc::clone(&vitals) };
-        let config = Arc::new(config(login.trust, login.keepalive));
+        let config = Arc::new(config(login)?);
         let (who, patience) = (Arc::clone(login.who), Arc::clone(login.patience));
         // In a task of its own: a panic in there becomes an error here, and dropping the set ends it.
         let mut task = JoinSet::new();
@@ -139,29 +142,15 @@ impl Link {
     }
 }
 
-fn config(trust: &Trust, keepalive: Keepalive) -> client::Config {
-    client::Config {
-        preferred: Preferred {
-            key: Cow::Owned(trust.algorithms()),
-            host_key_certificates: Cow::Owned(trust.certificate_algorithms()),
-            // GCM first: it needs no strict key exchange to be safe from prefix truncation, and is the faster one here.
-            cipher: Cow::Borrowed(&[
-                cipher::AES_256_GCM,
-                cipher::AES_128_GCM,
-                cipher::CHACHA20_POLY1305,
-                cipher::AES_256_CTR,
-                cipher::AES_192_CTR,
-                cipher::AES_128_CTR,
-            ]),
-            compression: Cow::Borrowed(&[compression::NONE]),
-            ..Preferred::DEFAULT
-        },
-        keepalive_interval: Some(keepalive.every),
-        keepalive_max: keepalive.misses,
+fn config(login: &Login<'_>) -> Result<client::Config, SshError> {
+    Ok(client::Config {
+        preferred: negotiation::preferred(login.trust, login.algorithms)?,
+        keepalive_interval: Some(login.keepalive.every),
+        keepalive_max: login.keepalive.misses,
         nodelay: true,
         // Only russh as `scripts/pipelined` patches it knows this.
         #[cfg(russh_pipelined)]
         pipelined: true,
         ..client::Config::default()
-    }
+    })
 }

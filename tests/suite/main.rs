@@ -9,6 +9,8 @@ mod command_line;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod enumeration;
+#[cfg(test)]
 mod host_scripts;
 #[cfg(test)]
 mod inventories;
@@ -28,6 +30,11 @@ mod main_job;
 mod plans;
 #[cfg(test)]
 mod sdk_interop;
+#[cfg(test)]
+#[path = "../simulation/mod.rs"]
+mod sim;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod ssh_config;
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 mod auth;
 mod connect;
+mod contact;
 mod exec;
 mod hostile;
 mod jump;

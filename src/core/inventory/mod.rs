@@ -8,6 +8,7 @@ mod desired;
 mod glob;
 mod hosts;
 mod layer;
+mod login;
 mod mistake;
 mod name;
 mod node;
@@ -25,9 +26,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, HostLogin, JumpDesired,
-    Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
+    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, HostKeyCheck, HostLogin,
+    JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
 };
+pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
 pub use select::{Lists, Named, SelectError, lists, select};
 
@@ -46,6 +48,8 @@ pub struct Context {
     pub folder: PathBuf,
     /// Environment variables by name. Those of [`Context::VARIABLES`] are looked at, and only if not empty.
     pub environment: BTreeMap<String, String>,
+    /// What else has a say in how to log in.
+    pub login: LoginContext,
 }
 
 impl Context {

@@ -136,6 +136,7 @@ async fn server(
         jumps: vec![],
         connect_within: PATIENCE,
         keepalive: Keepalive::default(),
+        algorithms: Default::default(),
     };
     (target, hears)
 }

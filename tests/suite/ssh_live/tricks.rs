@@ -105,6 +105,7 @@ async fn host(keys: &Keys, asks: Asks) -> (Target, Arc<Mutex<Vec<String>>>) {
         jumps: vec![],
         connect_within: PATIENCE,
         keepalive: Keepalive::default(),
+        algorithms: Default::default(),
     };
     (target, heard)
 }
@@ -144,7 +145,14 @@ async fn a_jump_host_may_ask_for_more_and_is_named_when_it_does() {
     let keys = Keys::new();
     let (target, heard) = host(&keys, Asks::TwoThings).await;
     let Target { port, auth, host_key, .. } = target.clone();
-    let jump = Jump { host: "127.0.0.1".to_owned(), port, user: "root".to_owned(), auth, host_key };
+    let jump = Jump {
+        host: "127.0.0.1".to_owned(),
+        port,
+        user: "root".to_owned(),
+        auth,
+        host_key,
+        algorithms: Default::default(),
+    };
     let target = Target { jumps: vec![Hop::from(jump)], ..target };
     let person = Person::new(|question| match question {
         Question::Prompt { echo: true, text, .. } if text == "\\u{1b}[2Jfrom your phone Code:" => Some("42"),
