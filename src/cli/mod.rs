@@ -38,6 +38,7 @@ mod who;
 
 use std::ffi::OsString;
 use std::future::Future;
+use std::num::NonZero;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -120,8 +121,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ended.unwrap_or_else(Problem::report)
 }
 
+/// Threads that drive connections: one of them serves a thousand hosts a second, and each takes memory of its own.
+const WORKERS: usize = 2;
+/// Threads for what blocks, which is reading a few files and asking a person.
+const BLOCKING: usize = 8;
+
 fn blocking<T>(verb: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(cores.min(WORKERS))
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }
 

@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::acked::Acked;
 use super::failure::{failure, no_answer, tcp};
 use super::patience::Patience;
 use super::retry::{Passing, Setback};
@@ -18,11 +19,7 @@ use crate::ports::SshErrorKind;
 const STAGGER: Duration = Duration::from_millis(250);
 
 /// A connection to `host`, a name or an address.
-pub(super) async fn dial(
-    at: &str,
-    (host, port): (&str, u16),
-    patience: &Patience,
-) -> Result<TcpStream, Setback> {
+pub(super) async fn dial(at: &str, (host, port): (&str, u16), patience: &Patience) -> Result<Acked, Setback> {
     let unreachable = |text: String| failure(SshErrorKind::Unreachable, text);
     let found = match host.parse() {
         Ok(address) => vec![SocketAddr::new(address, port)],
@@ -49,7 +46,7 @@ pub(super) async fn dial(
     loop {
         match patience.for_work(attempts.join_next()).await {
             None => return Err(no_answer(at, patience.within()).into()),
-            Some(Some(Ok(Ok(stream)))) => return Ok(stream),
+            Some(Some(Ok(Ok(stream)))) => return Ok(Acked::new(stream)),
             Some(Some(Ok(Err(error)))) => last = Some(tcp(at, &error, begun.elapsed())),
             Some(Some(Err(_))) => {}
             Some(None) => {

@@ -26,6 +26,8 @@ use crate::ports::{HostKey, Keepalive, SshError, SshErrorKind};
 mod negotiation;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turns;
 mod why;
 
 /// How long a goodbye may take to be written.
@@ -146,6 +148,9 @@ fn config(login: &Login<'_>) -> Result<client::Config, SshError> {
         keepalive_interval: Some(login.keepalive.every),
         keepalive_max: login.keepalive.misses,
         nodelay: true,
+        // Only russh as `scripts/pipelined` patches it knows this.
+        #[cfg(russh_pipelined)]
+        pipelined: true,
         ..client::Config::default()
     })
 }

@@ -19,6 +19,7 @@ use self::pacing::Pacing;
 use self::trust::Books;
 use crate::ports::{Asker, Clock, Exec, HostKey, Output, Session, SshError, Target, Transport};
 
+mod acked;
 mod auth;
 mod cache;
 mod closer;

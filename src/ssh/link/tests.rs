@@ -57,7 +57,7 @@ impl server::Handler for Welcoming {
     }
 }
 
-fn key() -> PrivateKey {
+pub(super) fn key() -> PrivateKey {
     Ed25519Keypair::from_seed(&[7; 32]).into()
 }
 
@@ -70,7 +70,9 @@ impl Asker for Nobody {
     }
 }
 
-async fn open(stream: Bomb) -> Result<Link, Setback> {
+pub(super) async fn open(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Link, Setback> {
     let public = key().public_key().to_openssh().unwrap();
     let (algorithm, base64) = public.split_once(' ').unwrap();
     let trust = Trust::Pinned(vec![KeyBlob::parse(algorithm, base64).unwrap()]);

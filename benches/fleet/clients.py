@@ -1,0 +1,77 @@
+"""Who does the jobs: egressctl, OpenSSH's own client under xargs, and the peers of a folder that is named.
+
+A job is T (log in, run `true`) or J (job.sh). A client is a table of jobs, each a function from what it works with to a command.
+"""
+import json
+import os
+import shlex
+from dataclasses import dataclass, field
+
+from world import ROOT, write
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+@dataclass
+class Client:
+    """A contender."""
+    name: str
+    jobs: dict
+    folder: str = "/"
+    environment: dict = field(default_factory=dict)
+    most_hosts: int = 10**9
+
+
+def inventory(world, names):
+    """The file that egressctl reads: `names` hosts, dealt out over the addresses of the fleet."""
+    # Neighbours in the file are different sshd, as they would be.
+    addresses = [address for nth in zip(*(host.addresses for host in world.hosts)) for address in nth][:names]
+    if len(addresses) < names:
+        raise ValueError(f"the fleet has {len(addresses)} addresses, not {names}")
+    path = f"{ROOT}/inventory.{names}.yaml"
+    hosts = "".join(f"  - {{ name: n{at:05d}, address: {address} }}\n" for at, address in enumerate(addresses))
+    write(path, f"defaults:\n  ssh:\n    user: root\n    key: {world.key}\n    known_hosts: [{world.known_hosts}]\n"
+                f"hosts:\n{hosts}")
+    return path
+
+
+def egressctl(world, binary, names, forks):
+    """Ours, as an operator calls it."""
+    common = [binary, "run", "-i", inventory(world, names), "-f", str(forks)]
+    return Client("egressctl", {"T": [*common, "--", "true"], "J": [*common, "--script", f"{HERE}/job.sh"]})
+
+
+def openssh(world, forks):
+    """OpenSSH's client, one process per host, with the cheaper key exchange."""
+    path = f"{ROOT}/addresses"
+    write(path, "".join(f"{host.address}\n" for host in world.hosts))
+    ssh = (f"ssh -F none -T -o BatchMode=yes -o LogLevel=ERROR -o IdentitiesOnly=yes -o KexAlgorithms=curve25519-sha256 "
+           f"-i {world.key} -o UserKnownHostsFile={world.known_hosts} -o StrictHostKeyChecking=yes root@{{}}")
+
+    def each(remote):
+        return ["xargs", "-a", path, "-P", str(min(forks, 32)), "-I{}", "sh", "-c", f"exec {ssh} {remote}"]
+    return Client("ssh under xargs", {"T": each("true </dev/null"), "J": each(f"sh -s <{HERE}/job.sh >/dev/null")})
+
+
+def peers(world, folder, wanted, forks):
+    """Those of `folder`/contenders.json that are wanted; each brings its own form of job J."""
+    rows = [host.variables() for host in world.hosts]
+    order = ("addr", "name", "src", "gw", "dev", "table", "site", "ntp", "index")
+    write(f"{ROOT}/peers.tsv", "".join("\t".join(str(row[key]) for key in order) + "\n" for row in rows))
+    write(f"{ROOT}/peers.json", json.dumps(rows))
+    write(f"{ROOT}/peers.txt", "".join(f"{row['addr']}\n" for row in rows))
+    os.makedirs(f"{ROOT}/out", exist_ok=True)
+    values = {"tsv": f"{ROOT}/peers.tsv", "json": f"{ROOT}/peers.json", "hosts": f"{ROOT}/peers.txt", "key": world.key,
+              "kh": world.known_hosts, "out": f"{ROOT}/out", "n": len(rows), "here": folder}
+    with open(f"{folder}/contenders.json", encoding="utf-8") as file:
+        known = json.load(file)
+    for name in wanted:
+        entry = known[name]
+        filled = {}
+        for job in ("T", "J"):
+            if job in entry:
+                text = entry[job]
+                for key, value in {**values, "K": forks, **entry.get("params", {})}.items():
+                    text = text.replace("{%s}" % key, shlex.quote(str(value)))
+                filled[job] = ["sh", "-c", f"exec {text}"]
+        yield Client(name, filled, folder, entry.get("env", {}), entry.get("max_n", 10**9))
