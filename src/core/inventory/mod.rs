@@ -2,6 +2,7 @@
 //!
 //! Must never touch files or the environment (the caller reads them) and never stop at the first mistake.
 
+mod ansible;
 mod check;
 mod cloud;
 mod desired;
@@ -78,7 +79,7 @@ fn read(text: &str, context: &Context, collector: &mut Collector<'_>) -> Option<
         collector.add(Pos::START, message, format!("expected at most {MOST_BYTES}"));
         return None;
     }
-    let root = node::tree(text, collector)?;
+    let root = node::tree(text, node::Tags::Refused, collector)?;
     let mut reader = Reader { collector, context };
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);
