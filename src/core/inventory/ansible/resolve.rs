@@ -6,6 +6,9 @@ use super::{Given, Group, Tree, Vars};
 use crate::core::inventory::mistake::{Collector, Pos};
 use crate::core::inventory::words::shown;
 
+/// Decides among groups at the same depth; a higher one wins.
+const PRIORITY: &str = "ansible_group_priority";
+
 /// A host with its variables.
 #[derive(Debug, Clone)]
 pub(in super::super) struct Host {
@@ -48,6 +51,8 @@ pub(in super::super) fn resolve(
             groups().filter(|name| name.as_str() != "all").for_each(|name| lay(group_vars.get(*name)));
             lay(tree.host_vars.get(name));
             lay(host_vars.get(name));
+            // It orders groups and is nobody's variable.
+            vars.remove(PRIORITY);
             let listed = tree
                 .group_order
                 .iter()
@@ -62,7 +67,7 @@ pub(in super::super) fn resolve(
 }
 
 fn priority(tree: &Tree, group: &str) -> i64 {
-    match tree.groups[group].vars.get("ansible_group_priority").map(|var| &var.value) {
+    match tree.groups[group].vars.get(PRIORITY).map(|var| &var.value) {
         Some(Given::Text(text)) => text.parse().unwrap_or(1),
         _ => 1,
     }
