@@ -11,10 +11,12 @@ use super::ending;
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::{detail, look};
 use super::problem::Problem;
+use super::rollout::RolloutArgs;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
 use crate::core::report::Verb;
+use crate::core::rollout::{waves, waves_text};
 use crate::engine;
 use crate::ports::{RunMeta, RunVerb};
 
@@ -23,6 +25,8 @@ use crate::ports::{RunMeta, RunVerb};
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -41,7 +45,9 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
     let started = fleet.world.clock.now_ms();
     let (discovered, plan) = look(&fleet).await?;
-    let shown = plan_text(&plan, detail(args.diff));
+    let policy = args.rollout.policy();
+    let waves = waves(&plan, &discovered.observed.cloud, &policy);
+    let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
@@ -58,7 +64,8 @@ pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
     let hosts = fleet.hosts();
-    let work = engine::apply(&fleet.world, &id, &hosts, &discovered, &plan);
+    let terms = args.rollout.terms(&fleet, args.yes);
+    let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
     let (results, asked) = match ending::heeding(&fleet, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),

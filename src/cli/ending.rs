@@ -38,7 +38,7 @@ pub(super) async fn heeding<T>(
         };
         if asked.is_some() {
             fleet.ui.err(
-                "left at once; what was begun is in the journal, `egressctl plan` shows where it stands\n",
+                "left at once; what was begun stands as the journal tells, and `egressctl resume` brings it to its end\n",
             );
             return Err(ExitCode::from(code));
         }

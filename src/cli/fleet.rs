@@ -7,12 +7,14 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::clock::SystemClock;
+use super::limit;
 use super::problem::Problem;
+use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
 use crate::core::inventory::{self, Context, Desired, HostDesired};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Settings, World};
+use crate::engine::{Claims, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -24,7 +26,7 @@ pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
     pub(super) inventory: PathBuf,
-    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`
+    /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
     /// How many hosts are worked on at once
@@ -105,7 +107,7 @@ impl FleetArgs {
             self.fill_in(host);
         }
         let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired, pattern)
+            Some(pattern) => inventory::select(&desired.hosts, pattern, &limit::lists(pattern, self)?)
                 .map_err(|error| Problem::failed(error.to_string()))?
                 .into_iter()
                 .cloned()
@@ -144,7 +146,9 @@ impl FleetArgs {
         };
         let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
             .map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Arc::new(Russh::new(crate::ssh::Settings::default()));
+        let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
+        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -154,6 +158,7 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            claims: Claims::new(operator),
         };
         Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
     }

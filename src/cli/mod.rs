@@ -3,18 +3,24 @@
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
 mod apply;
+mod approve;
 mod audit;
 mod clock;
 mod demo;
 mod ending;
+mod explain;
 mod fleet;
+mod gate;
 mod lab;
+mod limit;
 mod plan;
 mod problem;
 mod rollback;
+mod rollout;
 mod runs;
 mod validate;
 mod verify;
+mod who;
 
 use std::ffi::OsString;
 use std::future::Future;
@@ -37,11 +43,13 @@ enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Approve(approve::ApproveArgs),
     Verify(verify::VerifyArgs),
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
     Rollback(rollback::RollbackArgs),
     Runs(runs::RunsArgs),
+    Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
@@ -64,10 +72,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
         Verb::Apply(args) => blocking(apply::run(args)),
+        Verb::Approve(args) => blocking(approve::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
@@ -76,7 +86,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     ended.unwrap_or_else(Problem::report)
 }
 
-fn blocking(verb: impl Future<Output = Result<ExitCode, Problem>>) -> Result<ExitCode, Problem> {
+fn blocking<T>(verb: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
 }

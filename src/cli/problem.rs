@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::engine::EngineError;
+use crate::ports::JournalError;
 
 /// A message for people and an exit code.
 #[derive(Debug)]
@@ -20,6 +21,12 @@ impl Problem {
     /// A mistake on the command line, exit code 64.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: super::USAGE }
+    }
+
+    /// The journal does not do it, exit code 1.
+    #[expect(clippy::needless_pass_by_value, reason = "handed to map_err")]
+    pub(super) fn journal(error: JournalError) -> Self {
+        Self::failed(error.to_string())
     }
 
     /// Says it on standard error.

@@ -32,10 +32,61 @@ pub enum Event {
         /// Which.
         stage: Stage,
     },
+    /// A command said a line while it runs.
+    HostSaid {
+        /// Which host.
+        host: HostName,
+        /// It came by standard error.
+        stderr: bool,
+        /// The line, escaped.
+        line: String,
+    },
     /// A run with a journal began.
     RunStarted {
         /// Its id.
         run: RunId,
+    },
+    /// A wave began.
+    WaveStarted {
+        /// Its number, from 1.
+        wave: usize,
+        /// How many waves there are.
+        of: usize,
+        /// How many hosts are in it.
+        hosts: usize,
+    },
+    /// A wave no longer keeps the next one from beginning.
+    WaveFinished {
+        /// Its number.
+        wave: usize,
+        /// How many waves there are.
+        of: usize,
+        /// Hosts of this and earlier waves that are still at work; the failure budget holds even if all of them fail.
+        at_work: usize,
+    },
+    /// The next wave waits for the soak time.
+    Soaking {
+        /// The wave that waits.
+        wave: usize,
+        /// How long, milliseconds.
+        ms: u64,
+    },
+    /// The next wave waits for an approval.
+    Waiting {
+        /// The wave that waits.
+        wave: usize,
+    },
+    /// Somebody approved a wave.
+    Approved {
+        /// The wave.
+        wave: usize,
+        /// Who, as `user@bastion`.
+        by: String,
+    },
+    /// Hosts that have not begun will not begin any more.
+    Stopped {
+        /// Why.
+        reason: String,
     },
     /// A step began on a host.
     StepStarted {
@@ -71,6 +122,14 @@ pub enum Stage {
     Verify,
     /// Taking a run back.
     Rollback,
+    /// Running a command.
+    Run,
+    /// Logging in and nothing else.
+    Ping,
+    /// Reading facts.
+    Facts,
+    /// Writing a file.
+    Push,
 }
 
 /// How a stage went for one host.
@@ -98,4 +157,22 @@ pub enum HostOutcome {
     Locked(String),
     /// A human is needed.
     Unknown(String),
+}
+
+impl HostOutcome {
+    /// Why it did not go well; `None` if it did.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Ok | Self::Changed => None,
+            Self::Reverted(reason)
+            | Self::Failed(reason)
+            | Self::Unreachable(reason)
+            | Self::Refused(reason)
+            | Self::Skipped(reason)
+            | Self::Stale(reason)
+            | Self::Locked(reason)
+            | Self::Unknown(reason) => Some(reason),
+        }
+    }
 }

@@ -2,15 +2,20 @@
 //!
 //! Nothing in here may do I/O, read a clock, draw a random number or be async. Same inputs, same bytes.
 
+pub mod adhoc;
 pub mod audit;
 pub mod event;
+pub mod explain;
 pub mod inventory;
 pub mod model;
+pub(crate) mod near;
 pub mod observed;
 pub mod plan;
 pub mod report;
+pub mod rollout;
 pub mod run;
 pub mod saga;
+pub mod ssh_config;
 pub mod template;
 pub mod text;
 pub mod verify;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::core::event::HostOutcome;
 use crate::core::model::HostName;
 use crate::core::plan::Plan;
+use crate::core::rollout::Rollout;
 
 /// One line about a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,4 +61,7 @@ pub struct Planned {
     pub saved: Option<String>,
     /// Who, as `user@bastion`.
     pub by: String,
+    /// How the run goes over its hosts.
+    #[serde(default)]
+    pub rollout: Rollout,
 }

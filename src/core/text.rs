@@ -28,15 +28,37 @@ pub fn clean(text: &[u8], max: usize) -> String {
     shown
 }
 
+/// A span of time with its unit, such as `500ms`, `10s`, `5m` or `2h`, in milliseconds; `None` for anything else.
+#[must_use]
+pub fn milliseconds(text: &str) -> Option<u64> {
+    let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
+    let (number, unit) = text.split_at(unit_at);
+    let factor = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(factor)
+}
+
 /// [`clean`] on one line: line ends and tabs become spaces, and outer white space goes.
 #[must_use]
 pub fn clean_line(text: &[u8], max: usize) -> String {
     clean(text.trim_ascii(), max).replace(['\n', '\t'], " ")
 }
 
+/// Whether a terminal would act on `c`, or it has no picture of its own but changes how its neighbours are seen. Line ends and
+/// tabs are not harmful.
+#[must_use]
+pub fn is_harmful(c: char) -> bool {
+    c != '\n' && c != '\t' && (c.is_control() || is_invisible(c))
+}
+
 fn shown_char(c: char) -> String {
     let mut piece = String::new();
-    if c == '\n' || c == '\t' || !(c.is_control() || is_invisible(c)) {
+    if !is_harmful(c) {
         piece.push(c);
     } else if c == '\r' {
         piece.push_str("\\r");

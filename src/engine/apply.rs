@@ -1,10 +1,10 @@
-//! Applying a plan: one saga per host, many hosts at once, every intent in the journal before its effect.
+//! Applying a plan to a host: one saga, every intent in the journal before its effect.
 
-use std::sync::Arc;
-
+use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
-use super::{Discovered, World, fleet, probe};
+use super::rollout::{Terms, rollout};
+use super::{Discovered, World};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
@@ -12,8 +12,8 @@ use crate::core::plan::{HostPlan, Plan, Verdict};
 use crate::core::report::HostReport;
 use crate::core::saga::{Began, Record, Saga};
 
-/// Applies the plan. Hosts without steps are reported as what they are and not touched; what goes wrong on one host is in
-/// its report and stays there.
+/// Applies the plan to all hosts at once, bounded by the settings. Hosts without steps are reported as what they are and not
+/// touched; what goes wrong on one host is in its report and stays there.
 pub async fn apply(
     world: &World,
     run: &RunId,
@@ -21,35 +21,7 @@ pub async fn apply(
     discovered: &Discovered,
     plan: &Plan,
 ) -> Vec<HostReport> {
-    let items: Vec<(HostTask, HostPlan)> = hosts
-        .iter()
-        .zip(&plan.hosts)
-        .map(|(host, plan)| (task(world, run.as_str(), host, discovered, plan), plan.clone()))
-        .collect();
-    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: items.len() });
-    let run = Arc::new(run.clone());
-    let results = fleet::each(world.settings.forks, items, |(task, plan)| {
-        let run = Arc::clone(&run);
-        async move {
-            let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
-            let result = match outcome_of(&plan).or_else(stopped) {
-                Some(outcome) => report_of(&plan, outcome),
-                None => one_host(&task, &run, &plan).await,
-            };
-            let (host, outcome) = (result.name.clone(), result.outcome.clone());
-            task.world.events.emit(Event::HostDone { stage: Stage::Apply, host, outcome });
-            result
-        }
-    })
-    .await;
-    let lost = |plan: &HostPlan| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, Stage::Apply, report_of(plan, HostOutcome::Unknown(reason)))
-    };
-    let results = results.into_iter().zip(&plan.hosts);
-    let results = results.map(|(result, plan)| result.unwrap_or_else(|| lost(plan))).collect();
-    world.events.emit(Event::StageFinished { stage: Stage::Apply });
-    results
+    rollout(world, run, hosts, discovered, plan, Terms::default()).await
 }
 
 /// The report of a host whose task came to no end of its own: nobody else says that it is done.
@@ -102,6 +74,7 @@ pub(super) fn task(
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         egress: plan.egress.clone(),
+        lease: None,
     }
 }
 
@@ -116,19 +89,35 @@ pub(super) fn outcome_of(plan: &HostPlan) -> Option<HostOutcome> {
     }
 }
 
-async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+/// One host's part of a run, from its claim to its release.
+pub(super) async fn one_host(task: &HostTask, run: &RunId, plan: &HostPlan) -> HostReport {
+    let mut result = report_of(plan, HostOutcome::Ok);
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        Err(outcome) => {
+            result.outcome = outcome;
+            return result;
+        }
+    };
+    match claimed.stale(plan) {
+        Some(outcome) => result.outcome = outcome,
+        None => begin(&claimed, run, plan, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn begin(claimed: &Claimed, run: &RunId, plan: &HostPlan, result: &mut HostReport) {
     let began = Began {
         instance: plan.instance.clone(),
         known: plan.known.clone(),
         ops: plan.steps.iter().map(|step| step.op.clone()).collect(),
     };
-    let driver = Driver::new(task, run, Saga::new(began.clone()));
-    let mut result = report_of(plan, HostOutcome::Ok);
+    let driver = Driver::new(&claimed.task, run, Saga::new(began.clone()));
     if let Err(error) = driver.append(&Record::Began(Box::new(began))).await {
         result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
-        return result;
+        return;
     }
-    result.egress_before = probe::egress(task).await;
-    driver.finish(&mut result).await;
-    result
+    result.egress_before.clone_from(&claimed.egress);
+    driver.finish(result).await;
 }

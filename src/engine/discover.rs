@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{EngineError, MAX_OUTPUT, World, fleet, target};
+use super::{EngineError, World, fleet, script, target};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, InstanceId};
@@ -14,12 +14,12 @@ use crate::core::observed::facts::parse_facts;
 use crate::core::observed::{CloudView, EipStatus, EniStatus, Facts, Observation};
 use crate::core::plan::{OWNER_TAG, Observed};
 use crate::core::saga::Record;
-use crate::ports::{Exec, ExitStatus, HostKey, SshError, ViewScope};
+use crate::ports::{HostKey, ViewScope};
 
 /// How long a change that is under way may take before it is taken as what is; a run that was killed leaves such changes.
-const TRANSITION: Duration = Duration::from_secs(30);
+pub(super) const TRANSITION: Duration = Duration::from_secs(30);
 /// Pause before the cloud is looked at once more.
-const PAUSE: Duration = Duration::from_secs(1);
+pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
 /// What looking brought.
 #[derive(Debug, Clone)]
@@ -93,7 +93,7 @@ async fn view_at_rest(
 }
 
 /// Whether a change of this host's own interface or EIP is under way.
-fn in_transition(view: &CloudView, instance: &InstanceId, former: Option<&Ipv4Addr>) -> bool {
+pub(super) fn in_transition(view: &CloudView, instance: &InstanceId, former: Option<&Ipv4Addr>) -> bool {
     let mut eips =
         view.eips.values().filter(|eip| held_by(view, eip, instance) || Some(&eip.address) == former);
     let mut enis = view
@@ -106,7 +106,7 @@ fn in_transition(view: &CloudView, instance: &InstanceId, former: Option<&Ipv4Ad
 
 /// The cloud's side. Hosts without any public address are looked up in the journal, and their former address's EIP is
 /// looked for: the run that moved it may have been killed half way.
-async fn view(
+pub(super) async fn view(
     world: &World,
     hosts: &[&HostDesired],
 ) -> Result<(CloudView, BTreeMap<InstanceId, Ipv4Addr>), EngineError> {
@@ -171,25 +171,14 @@ async fn look(
     world: &World,
     host: &HostDesired,
     address: Option<Ipv4Addr>,
-    script: String,
+    text: String,
 ) -> Result<(Facts, HostKey), String> {
     let address = address.ok_or("its address is not known, because the cloud does not know the instance")?;
     let target = target::managed(host, address).map_err(|error| error.to_string())?;
     let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
     let key = session.host_key().clone();
-    let exec =
-        Exec { script, sudo: host.ssh.user != "root", wall: world.settings.look, max_output: MAX_OUTPUT };
-    let output = session.exec(&exec).await.map_err(|error: SshError| error.to_string());
+    let answer = script::run(world, host, session.as_ref(), "facts", text).await;
     session.close().await;
-    let output = output?;
-    match output.status {
-        ExitStatus::Code(0) => {}
-        ExitStatus::Code(code) => return Err(format!("the facts script ended with exit code {code}")),
-        ExitStatus::Signal(name) => return Err(format!("the facts script was ended by signal {name}")),
-    }
-    if output.truncated {
-        return Err(format!("the facts script printed more than {MAX_OUTPUT} bytes"));
-    }
-    let facts = parse_facts(&output.stdout).map_err(|error| error.to_string())?;
+    let facts = parse_facts(&answer?).map_err(|error| error.to_string())?;
     Ok((facts, key))
 }

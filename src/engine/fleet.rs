@@ -1,11 +1,67 @@
 //! Many hosts at once: a bounded number in flight, begun and reported in the order of the input, and a panic that stays with
 //! its host.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// Leave to be at work. It is given back when it is dropped.
+pub(super) type Place = Result<OwnedSemaphorePermit, AcquireError>;
+
+/// Who is at work.
+#[derive(Debug)]
+pub(super) struct Crew<R> {
+    places: Arc<Semaphore>,
+    tasks: JoinSet<R>,
+    items: HashMap<Id, usize>,
+}
+
+impl<R: Send + 'static> Crew<R> {
+    /// At most so many at a time.
+    pub(super) fn new(forks: usize) -> Self {
+        let places = Arc::new(Semaphore::new(forks.max(1)));
+        Self { places, tasks: JoinSet::new(), items: HashMap::new() }
+    }
+
+    /// Waits for a place. Whoever begins next must have it first: tasks that wait for one would be let in in any order.
+    pub(super) fn place(&self) -> impl Future<Output = Place> + use<R> {
+        Arc::clone(&self.places).acquire_owned()
+    }
+
+    /// Begins the work of the item with this number, which holds what it needs.
+    pub(super) fn begin(&mut self, item: usize, work: impl Future<Output = R> + Send + 'static) {
+        let id = self.tasks.spawn(work).id();
+        self.items.insert(id, item);
+    }
+
+    /// How many have begun and were not reported by [`Crew::next`].
+    pub(super) fn at_work(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The next one that ends, with its result or nothing if it panicked; `None` if nobody is at work.
+    pub(super) async fn next(&mut self) -> Option<(usize, Option<R>)> {
+        let ended = self.tasks.join_next_with_id().await?;
+        self.reported(ended)
+    }
+
+    /// One that has ended already, in the same way.
+    pub(super) fn ended(&mut self) -> Option<(usize, Option<R>)> {
+        let ended = self.tasks.try_join_next_with_id()?;
+        self.reported(ended)
+    }
+
+    fn reported(&mut self, ended: Result<(Id, R), JoinError>) -> Option<(usize, Option<R>)> {
+        let (id, result) = match ended {
+            Ok((id, result)) => (id, Some(result)),
+            Err(error) => (error.id(), None),
+        };
+        self.items.remove(&id).map(|item| (item, result))
+    }
+}
 
 /// Runs `work` for every item, at most `forks` at a time, begun in their order. An item whose work panicked gives `None`.
 pub(super) async fn each<T, R, F, Fut>(forks: usize, items: Vec<T>, work: F) -> Vec<Option<R>>
@@ -15,24 +71,20 @@ where
     F: Fn(T) -> Fut,
     Fut: Future<Output = R> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(forks.max(1)));
-    let mut tasks = JoinSet::new();
+    let mut crew = Crew::new(forks);
     let mut results: Vec<Option<R>> = Vec::new();
     for (index, item) in items.into_iter().enumerate() {
         results.push(None);
-        // The place first: tasks that wait for one would be let in in any order.
-        let place = Arc::clone(&places).acquire_owned().await;
+        let place = crew.place().await;
         let future = work(item);
-        tasks.spawn(async move {
+        crew.begin(index, async move {
             let _place = place;
-            (index, future.await)
+            future.await
         });
     }
-    while let Some(finished) = tasks.join_next().await {
-        if let Ok((index, result)) = finished
-            && let Some(slot) = results.get_mut(index)
-        {
-            *slot = Some(result);
+    while let Some((index, result)) = crew.next().await {
+        if let Some(slot) = results.get_mut(index) {
+            *slot = result;
         }
     }
     results

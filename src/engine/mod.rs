@@ -3,20 +3,28 @@
 //! Async and thin: every decision is made in `core`; this moves bytes between the doors of [`World`]. Must never print,
 //! and never let what happens to one host change what happens to another.
 
+pub mod adhoc;
 mod apply;
+mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod lease;
 mod ops;
 mod probe;
+mod relook;
 mod rollback;
+mod rollout;
+mod script;
 mod stop;
 mod target;
 mod verify;
 
 pub use apply::{apply, idle};
+pub use claim::Claims;
 pub use discover::{Discovered, discover};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
+pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
 pub use verify::verify;
 
@@ -45,6 +53,8 @@ pub struct World {
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// How hosts are claimed before they are begun.
+    pub claims: Claims,
 }
 
 /// Limits of a run.

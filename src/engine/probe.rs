@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::ops::HostTask;
-use super::{MAX_OUTPUT, target};
+use super::script;
 use crate::core::observed::probed::{ProbeReport, parse_probe};
 use crate::core::report::Egress;
 use crate::core::template::ProbeParams;
-use crate::ports::{Exec, ExitStatus, Session, Target};
+use crate::ports::{Session, Target};
 
 /// Limit for one question to an echo service, in seconds.
 const ECHO_SECONDS: u32 = 5;
@@ -24,31 +24,16 @@ pub(super) async fn ask(
     report
 }
 
-async fn ask_on(
+/// Runs the probe script over this connection.
+pub(super) async fn ask_on(
     task: &HostTask,
     session: &dyn Session,
     eni: Option<Ipv4Addr>,
 ) -> Result<ProbeReport, String> {
     let params = ProbeParams { echo: task.host.verify.echo.clone(), address: eni, seconds: ECHO_SECONDS };
-    let script = task.world.templates.probe_script(&params).map_err(|error| error.to_string())?;
-    let exec = Exec {
-        script,
-        sudo: task.host.ssh.user != "root",
-        wall: task.world.settings.look,
-        max_output: MAX_OUTPUT,
-    };
-    let output = session.exec(&exec).await.map_err(|error| error.to_string())?;
-    match output.status {
-        ExitStatus::Code(0) => parse_probe(&output.stdout, &params).map_err(|error| error.to_string()),
-        ExitStatus::Code(code) => Err(format!("the probe script ended with exit code {code}")),
-        ExitStatus::Signal(name) => Err(format!("the probe script was ended by signal {name}")),
-    }
-}
-
-/// The addresses the host's own traffic leaves from now, one per echo service that answered; empty if it cannot be asked.
-pub(super) async fn egress(task: &HostTask) -> Vec<Egress> {
-    let Ok(target) = target::managed(&task.host, task.address) else { return Vec::new() };
-    ask(task, &target, None).await.map(|report| answered(&report)).unwrap_or_default()
+    let text = task.world.templates.probe_script(&params).map_err(|error| error.to_string())?;
+    let answer = script::run(&task.world, &task.host, session, "probe", text).await?;
+    parse_probe(&answer, &params).map_err(|error| error.to_string())
 }
 
 /// The answers of the echo services that answered.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::apply::{lost, report_of, task};
+use super::claim::claim;
 use super::drive::Driver;
 use super::ops::HostTask;
 use super::verify::probe_until;
@@ -97,22 +98,25 @@ pub async fn rollback(
     discovered: &Discovered,
 ) -> Vec<HostReport> {
     world.events.emit(Event::StageStarted { stage: Stage::Rollback, hosts: hosts.len() });
-    let items: Vec<(HostTask, RollbackHost, Option<HostOutcome>)> = hosts
+    let eips = &discovered.observed.cloud.eips;
+    let items: Vec<(HostTask, RollbackHost, Option<HostOutcome>, bool)> = hosts
         .iter()
         .map(|(host, back)| {
             let task = task(world, run.as_str(), host, discovered, &empty_plan(host));
             let refused = changed_since(&task, &back.saga, &discovered.observed.cloud);
-            (task, back.clone(), refused.map(HostOutcome::Refused))
+            let own = back.saga.known().eip.as_ref().and_then(|known| eips.get(&known.id));
+            let adrift = own.is_some_and(|eip| eip.holder.is_none());
+            (task, back.clone(), refused.map(HostOutcome::Refused), adrift)
         })
         .collect();
     let run = Arc::new(run.clone());
-    let results = fleet::each(world.settings.forks, items, |(task, back, refused)| {
+    let results = fleet::each(world.settings.forks, items, |(task, back, refused, adrift)| {
         let run = Arc::clone(&run);
         async move {
             let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
             let result = match refused.or_else(stopped) {
                 Some(outcome) => report_of(&empty_plan(&task.host), outcome),
-                None => one_host(&task, &run, back).await,
+                None => one_host(&task, &run, back, adrift).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             task.world.events.emit(Event::HostDone { stage: Stage::Rollback, host, outcome });
@@ -184,27 +188,51 @@ fn changed_since(task: &HostTask, saga: &Saga, view: &CloudView) -> Option<Strin
     })
 }
 
-async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost) -> HostReport {
+async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost, adrift: bool) -> HostReport {
     let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        // An EIP that is bound to nothing may be the very reason why the host cannot be reached.
+        Err(HostOutcome::Unreachable(reason)) if adrift => {
+            let note =
+                format!("its EIP is bound to nothing, so it was taken back without a lease ({reason})");
+            result.notes.push(note);
+            turn(task, run, back, &mut result).await;
+            return result;
+        }
+        Err(outcome) => {
+            result.outcome = outcome;
+            return result;
+        }
+    };
+    match changed_since(&claimed.task, &back.saga, &claimed.observed.cloud) {
+        Some(reason) => result.outcome = HostOutcome::Refused(reason),
+        None => turn(&claimed.task, run, back, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn turn(task: &HostTask, run: &RunId, back: RollbackHost, result: &mut HostReport) {
     // The new run's journal begins with what the old one's says, so that it can be replayed by itself.
     let RollbackHost { mut saga, mut records, .. } = back;
     let turned = turned_back();
     if let Err(illegal) = saga.record(&turned) {
         result.outcome = HostOutcome::Failed(illegal.to_string());
-        return result;
+        return;
     }
     records.push(turned);
     let driver = Driver::new(task, run, saga);
     for record in &records {
         if let Err(error) = driver.append(record).await {
             result.outcome = HostOutcome::Failed(format!("{error}; nothing was changed"));
-            return result;
+            return;
         }
     }
     let inbound = driver.saga().known().inbound;
-    driver.finish(&mut result).await;
+    driver.finish(result).await;
     if !matches!(result.outcome, HostOutcome::Reverted(_)) {
-        return result;
+        return;
     }
     let known = Known { inbound, ..Known::default() };
     let task = HostTask { egress: inbound.into_iter().collect(), ..task.clone() };
@@ -216,5 +244,4 @@ async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost) -> HostRepor
     result.inbound = inbound;
     result.checks = probes.checks;
     result.egress_after = probes.egress;
-    result
 }

@@ -4,17 +4,22 @@
 
 mod cloud;
 mod events;
+mod exec;
+mod gate;
 mod journal;
 mod login;
+mod record;
 mod transport;
 
 pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
 pub use events::EventSink;
+pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
+pub use gate::{Approval, Gate};
 pub use journal::{Journal, JournalError, RunMeta, RunVerb};
 pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
+pub use record::{KeyRecord, Stranger};
 pub use transport::{
-    Exec, ExitStatus, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
-    Target, Transport,
+    Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Session, SshError, SshErrorKind, Target, Transport,
 };
 
 /// The wall clock. Durations and sleeps go through tokio's time, which tests can pause.

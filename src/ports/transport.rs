@@ -1,4 +1,4 @@
-//! SSH as the engine needs it: connect with a checked host key, run one script, close.
+//! SSH as the engine needs it: connect with a checked host key, run one command, close.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::login::AuthMethod;
+use super::{Exec, Output};
 
 /// A public host key: algorithm and base64 blob, as in `known_hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -18,17 +19,36 @@ pub struct HostKey {
 }
 
 /// Which host key is accepted. There is no way to accept any key.
+///
+/// `files` are all consulted, and one that cannot be read is an error. A key may be recorded under any of the `names`
+/// (`host`, `[host]:port`, hashed or plain), most specific first; the first that has any key decides.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostKeyPolicy {
-    /// A key that the `known_hosts` files record under one of the names (`host`, `[host]:port`, hashed or plain).
+    /// A key on record, or a certificate of an authority on record (`@cert-authority`).
     KnownHosts {
-        /// Files, all consulted; one that cannot be read is an error.
+        /// `known_hosts` files.
         files: Vec<PathBuf>,
-        /// Names under which the key may be recorded, most specific first.
+        /// Names of the host.
         names: Vec<String>,
     },
-    /// Exactly this key.
-    Pinned(HostKey),
+    /// The same, but the key of a host that has none on record is put on record.
+    AcceptNew {
+        /// `known_hosts` files; the first is written to and need not exist.
+        files: Vec<PathBuf>,
+        /// Names of the host.
+        names: Vec<String>,
+        /// Names are written as hashes.
+        hashed: bool,
+    },
+    /// Only a certificate of an authority on record.
+    Authority {
+        /// `known_hosts` files.
+        files: Vec<PathBuf>,
+        /// Names of the host.
+        names: Vec<String>,
+    },
+    /// One of exactly these keys.
+    Pinned(Vec<HostKey>),
 }
 
 /// Where and how to log in.
@@ -95,41 +115,6 @@ impl Default for Keepalive {
     }
 }
 
-/// A script to run as `/bin/sh -s`, fed by stdin in one exec request; nothing is put on a command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Exec {
-    /// The script.
-    pub script: String,
-    /// Run it by `sudo -n`, because the login is not root's.
-    pub sudo: bool,
-    /// Limit for the whole execution.
-    pub wall: Duration,
-    /// Limit for each of stdout and stderr, in bytes; the rest is dropped and flagged.
-    pub max_output: usize,
-}
-
-/// What came of a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Output {
-    /// Standard output, raw.
-    pub stdout: Vec<u8>,
-    /// Standard error, raw.
-    pub stderr: Vec<u8>,
-    /// How it ended.
-    pub status: ExitStatus,
-    /// Output over the limit was dropped.
-    pub truncated: bool,
-}
-
-/// How a remote command ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExitStatus {
-    /// With this code.
-    Code(u32),
-    /// By this signal, named without `SIG`.
-    Signal(String),
-}
-
 /// Makes connections. One connection per host and phase.
 #[async_trait]
 pub trait Transport: Send + Sync {
@@ -142,7 +127,7 @@ pub trait Transport: Send + Sync {
 pub trait Session: Send + Sync {
     /// The key the host has proven to hold.
     fn host_key(&self) -> &HostKey;
-    /// Runs one script and waits for its end.
+    /// Runs one command and waits for its end.
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError>;
     /// Says goodbye; errors do not matter any more.
     async fn close(self: Box<Self>);
@@ -177,4 +162,8 @@ pub enum SshErrorKind {
     Timeout,
     /// The peer broke the protocol or a limit.
     Protocol,
+    /// The host does not let the login be somebody else; the command was not begun.
+    Privilege,
+    /// The command was ended because the caller wished so; its outcome is unknown.
+    Cancelled,
 }

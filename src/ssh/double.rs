@@ -78,7 +78,7 @@ impl Session for ScriptedSession {
     }
 
     async fn exec(&self, exec: &Exec) -> Result<Output, SshError> {
-        lock(&self.script.ran).push((self.target.address, exec.script.clone()));
+        lock(&self.script.ran).push((self.target.address, exec.command.to_string()));
         (self.script.answer)(&self.target, exec)
     }
 
@@ -88,7 +88,7 @@ impl Session for ScriptedSession {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ports::{AuthMethod, HostKeyPolicy, Keepalive, SshErrorKind};
+    use crate::ports::{AuthMethod, Command, HostKeyPolicy, Keepalive, SshErrorKind};
     use std::time::Duration;
 
     fn target(address: [u8; 4]) -> Target {
@@ -97,7 +97,7 @@ mod tests {
             port: 22,
             user: "root".to_owned(),
             auth: vec![AuthMethod::Key { file: "id".into() }],
-            host_key: HostKeyPolicy::Pinned(double_key()),
+            host_key: HostKeyPolicy::Pinned(vec![double_key()]),
             jumps: vec![],
             connect_within: Duration::from_secs(1),
             keepalive: Keepalive::default(),
@@ -109,7 +109,7 @@ mod tests {
         let gone = SshError { kind: SshErrorKind::Unreachable, message: "gone".to_owned() };
         let refused = gone.clone();
         let double =
-            ScriptedTransport::new(|target, exec| Ok(said(&format!("{} {}", target.address, exec.script))))
+            ScriptedTransport::new(|target, exec| Ok(said(&format!("{} {}", target.address, exec.command))))
                 .on_connect(move |target| {
                     if target.address == IpAddr::from([10, 0, 0, 1]) {
                         Ok(double_key())
@@ -118,8 +118,7 @@ mod tests {
                     }
                 });
         let session = double.connect(&target([10, 0, 0, 1])).await.unwrap();
-        let exec =
-            Exec { script: "id".to_owned(), sudo: false, wall: Duration::from_secs(1), max_output: 10 };
+        let exec = Exec::new(Command::Script("id".to_owned()), Duration::from_secs(1), 10);
         assert_eq!(session.exec(&exec).await, Ok(said("10.0.0.1 id")));
         assert_eq!(session.host_key(), &double_key());
         session.close().await;

@@ -5,6 +5,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::retry::{Passing, Setback};
 use crate::core::text::clean_line;
 use crate::ports::{SshError, SshErrorKind};
 
@@ -35,24 +36,34 @@ pub(super) fn seconds(duration: Duration) -> String {
 }
 
 /// Why a TCP connection to `at` could not be made.
-pub(super) fn tcp(at: &str, error: &io::Error, after: Duration) -> SshError {
+pub(super) fn tcp(at: &str, error: &io::Error, after: Duration) -> Setback {
+    use io::ErrorKind as Kind;
     const TOO_MANY_FILES: [i32; 2] = [23, 24]; // ENFILE, EMFILE
     let after = seconds(after);
     if error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code)) {
         return local(
             "too many open files on this machine; raise `ulimit -n` or work on fewer hosts at once",
-        );
+        )
+        .into();
     }
-    let message = match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            format!("{at} refused the connection after {after}; is sshd running, and on this port?")
+    let (message, passing) = match error.kind() {
+        Kind::ConnectionRefused => (
+            format!("{at} refused the connection after {after}; is sshd running, and on this port?"),
+            Some(Passing::Refused),
+        ),
+        Kind::HostUnreachable | Kind::NetworkUnreachable => {
+            (format!("{at} cannot be reached: {error}; check the route from here"), Some(Passing::Unsettled))
         }
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("{at} cannot be reached: {error}; check the route from here")
-        }
-        _ => format!("no TCP connection to {at} after {after}: {error}"),
+        kind => (
+            format!("no TCP connection to {at} after {after}: {error}"),
+            (kind == Kind::ConnectionReset).then_some(Passing::Unsettled),
+        ),
     };
-    failure(SshErrorKind::Unreachable, message)
+    let error = failure(SshErrorKind::Unreachable, message);
+    match passing {
+        Some(passing) => Setback::passing(passing, error),
+        None => error.into(),
+    }
 }
 
 /// No TCP connection to `at` in time.

@@ -9,7 +9,6 @@ use russh::keys::PublicKeyOrCertificate;
 use russh::{Channel, ChannelId, cipher};
 
 use super::failure::{failure, russh_text};
-use super::known_hosts::KeyBlob;
 use super::trust::Trust;
 use super::vitals::{End, Vitals};
 use crate::ports::{SshError, SshErrorKind};
@@ -59,14 +58,7 @@ impl client::Handler for Guard {
     type Error = Broken;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Broken> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else {
-            let message =
-                format!("{}: it shows a host certificate, which we did not offer to check", self.at);
-            return Err(Broken::Ours(failure(SshErrorKind::Protocol, message)));
-        };
-        let blob = key.to_bytes().map_err(|e| Broken::Russh(e.into()))?;
-        let offered = KeyBlob { algorithm: key.algorithm().as_str().to_owned(), blob };
-        let accepted = self.trust.check(&self.at, &offered).map_err(Broken::Ours)?;
+        let accepted = self.trust.check(&self.at, shown).await.map_err(Broken::Ours)?;
         self.vitals.proved(accepted);
         Ok(true)
     }

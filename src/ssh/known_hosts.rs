@@ -4,7 +4,6 @@
 //! must never let a line it cannot read hide the other lines. The format is described in sshd(8), SSH_KNOWN_HOSTS FILE FORMAT.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 
 use data_encoding::{BASE64, BASE64_NOPAD};
@@ -12,6 +11,14 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use russh::keys::ssh_key;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
+
+pub use crate::core::ssh_config::lookup_name;
+use crate::core::ssh_config::{Place, glob_matches};
+
+pub(super) mod certificate;
+pub(super) mod record;
+#[cfg(test)]
+mod tests;
 
 /// A public key in the wire form that `known_hosts` holds in base64.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -57,21 +64,6 @@ impl KeyBlob {
     }
 }
 
-/// A line of a file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    /// The file's name as given.
-    pub file: String,
-    /// Line number, from 1.
-    pub line: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
-    }
-}
-
 /// A key on record and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -86,7 +78,7 @@ pub struct Record {
 pub enum Verdict {
     /// It is recorded for the host.
     Known(Place),
-    /// No key is recorded for the host. If an authority is, its first line is given: certificates are not supported yet.
+    /// No key is recorded for the host. If an authority is, its first line is given: it vouches for no plain key.
     Unknown {
         /// First `@cert-authority` line that covers one of the names.
         authority: Option<Place>,
@@ -189,8 +181,8 @@ pub struct Findings {
     pub recorded: Vec<Record>,
     /// Keys marked as revoked, under any name.
     pub revoked: Vec<Record>,
-    /// First line that makes an authority speak for any name.
-    pub authority: Option<Place>,
+    /// Keys of authorities that speak for any name.
+    pub authorities: Vec<Record>,
 }
 
 impl Findings {
@@ -199,7 +191,7 @@ impl Findings {
     /// A revocation counts under every name.
     #[must_use]
     pub fn look_up(files: &[Arc<KnownHosts>], names: &[String]) -> Self {
-        let mut found = Self { recorded: vec![], revoked: vec![], authority: None };
+        let mut found = Self { recorded: vec![], revoked: vec![], authorities: vec![] };
         for name in names {
             let name = name.to_lowercase();
             let mut recorded = Vec::new();
@@ -207,9 +199,7 @@ impl Findings {
                 match entry.marker {
                     Marker::None => recorded.push(entry.record.clone()),
                     Marker::Revoked => found.revoked.push(entry.record.clone()),
-                    Marker::Authority => {
-                        found.authority.get_or_insert_with(|| entry.record.place.clone());
-                    }
+                    Marker::Authority => found.authorities.push(entry.record.clone()),
                 }
             }
             if found.recorded.is_empty() {
@@ -222,30 +212,27 @@ impl Findings {
     /// Judges an offered key.
     #[must_use]
     pub fn judge(&self, offered: &KeyBlob) -> Verdict {
-        let of =
-            |records: &[Record]| records.iter().find(|r| r.key.blob == offered.blob).map(|r| r.place.clone());
-        if let Some(place) = of(&self.revoked) {
+        if let Some(place) = place_of(&self.revoked, offered) {
             Verdict::Revoked(place)
-        } else if let Some(place) = of(&self.recorded) {
+        } else if let Some(place) = place_of(&self.recorded, offered) {
             Verdict::Known(place)
         } else if self.recorded.is_empty() {
-            Verdict::Unknown { authority: self.authority.clone() }
+            Verdict::Unknown { authority: self.authorities.first().map(|record| record.place.clone()) }
         } else {
             Verdict::Changed { recorded: self.recorded.clone() }
         }
     }
 }
 
+/// Where a key is among records.
+fn place_of(records: &[Record], key: &KeyBlob) -> Option<Place> {
+    records.iter().find(|record| record.key.blob == key.blob).map(|record| record.place.clone())
+}
+
 /// Judges an offered key by all files, looked up under all names. See [`Findings::look_up`].
 #[must_use]
 pub fn judge(files: &[Arc<KnownHosts>], names: &[String], offered: &KeyBlob) -> Verdict {
     Findings::look_up(files, names).judge(offered)
-}
-
-/// The name under which OpenSSH records a host: the plain name for port 22, else `[host]:port`.
-#[must_use]
-pub fn lookup_name(host: &str, port: u16) -> String {
-    if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
 }
 
 fn parse_line(line: &str, place: &Place) -> Result<Entry, &'static str> {
@@ -305,32 +292,3 @@ impl Pattern {
         !self.negated && !self.glob.contains(['*', '?'])
     }
 }
-
-/// `*` for any run of characters, `?` for one. Linear memory, no recursion: only the last star is ever tried again.
-fn glob_matches(glob: &str, name: &str) -> bool {
-    let (glob, name): (Vec<char>, Vec<char>) = (glob.chars().collect(), name.chars().collect());
-    let (mut g, mut n) = (0, 0);
-    let mut retry = None;
-    while n < name.len() {
-        match glob.get(g) {
-            Some('*') => {
-                retry = Some((g + 1, n));
-                g += 1;
-            }
-            Some(c) if *c == '?' || *c == name[n] => {
-                g += 1;
-                n += 1;
-            }
-            _ => {
-                let Some((after, from)) = retry else { return false };
-                retry = Some((after, from + 1));
-                g = after;
-                n = from + 1;
-            }
-        }
-    }
-    glob[g..].iter().all(|c| *c == '*')
-}
-
-#[cfg(test)]
-mod tests;

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use super::exec::on_channel;
 use super::link::Link;
-use crate::ports::Exec;
+use crate::ports::{Command, Exec, Privilege};
 
 /// How long ending a command may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -23,12 +23,12 @@ const SCRIPT: &str = include_str!("reap.sh");
 /// Ends the command if dropped before it is told that there is nothing to end.
 pub(super) struct Reaper {
     link: Option<Arc<Link>>,
-    sudo: bool,
+    privilege: Option<Privilege>,
 }
 
 impl Reaper {
-    pub(super) fn new(link: &Arc<Link>, sudo: bool) -> Self {
-        Self { link: Some(Arc::clone(link)), sudo }
+    pub(super) fn new(link: &Arc<Link>, privilege: Option<Privilege>) -> Self {
+        Self { link: Some(Arc::clone(link)), privilege }
     }
 
     /// The command is over.
@@ -39,7 +39,7 @@ impl Reaper {
     /// Ends it now.
     pub(super) async fn reap(mut self) {
         if let Some(link) = self.link.take() {
-            reap(&link, self.sudo).await;
+            reap(&link, self.privilege.take()).await;
         }
     }
 }
@@ -47,19 +47,19 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         if let (Some(link), Ok(runtime)) = (self.link.take(), tokio::runtime::Handle::try_current()) {
-            let sudo = self.sudo;
-            runtime.spawn(async move { reap(&link, sudo).await });
+            let privilege = self.privilege.take();
+            runtime.spawn(async move { reap(&link, privilege).await });
         }
     }
 }
 
-async fn reap(link: &Arc<Link>, sudo: bool) {
+async fn reap(link: &Arc<Link>, privilege: Option<Privilege>) {
     // Another login's commands got the signal, and its shell may not look at sshd.
-    if !link.is_root && !sudo {
+    if !link.is_root && privilege.is_none() {
         return;
     }
     sleep(SETTLE).await;
-    let exec = Exec { script: SCRIPT.to_owned(), sudo, wall: PATIENCE, max_output: 1024 };
+    let exec = Exec { privilege, ..Exec::new(Command::Script(SCRIPT.to_owned()), PATIENCE, 1024) };
     // What it could not end stays; the caller already knows that the outcome is unknown.
     let _ = on_channel(link, &exec).await;
 }

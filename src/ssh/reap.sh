@@ -1,9 +1,16 @@
-# Kills the sessions that this connection's sshd began and whose channel is closed. Linux, POSIX sh, readlink.
+# Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants. Linux, POSIX
+# sh, readlink.
 facts() {
     IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
     # Behind the name in parentheses: state, parent, process group, session.
     set -- ${line##*) }
     parent=$2 session=$4
+}
+look_at() {
+    ends=' '
+    for file in "/proc/$1/fd"/*; do
+        end=$(readlink "$file" 2>/dev/null) && ends="$ends$end "
+    done
 }
 attached() {
     for stream in 0 1 2; do
@@ -13,16 +20,15 @@ attached() {
     done
     return 1
 }
-facts $$ || exit 0
-own=$session
-facts "$own" || exit 0
-sshd=$parent
-[ "$sshd" -gt 1 ] || exit 0
-ends=' '
-for file in "/proc/$sshd/fd"/*; do
-    end=$(readlink "$file" 2>/dev/null) && ends="$ends$end "
+# sshd began the outermost session above us whose streams lead to its parent: sudo may have begun others in between.
+sshd=
+process=$$
+while facts "$process" && facts "$session" && leader=$session && process=$parent && [ "$process" -gt 1 ]; do
+    look_at "$process"
+    attached "$leader" && sshd=$process own=$leader
 done
-attached "$own" || exit 0
+[ -n "$sshd" ] || exit 0
+look_at "$sshd"
 lost=' '
 for process in /proc/[0-9]*; do
     process=${process#/proc/}
@@ -30,8 +36,16 @@ for process in /proc/[0-9]*; do
     [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || continue
     attached "$process" || lost="$lost$process "
 done
-for process in /proc/[0-9]*; do
-    process=${process#/proc/}
-    facts "$process" || continue
-    case $lost in *" $session "*) kill -s KILL "$process" ;; esac
+more=yes
+while [ "$more" ] && [ "$lost" != ' ' ]; do
+    more=
+    for process in /proc/[0-9]*; do
+        process=${process#/proc/}
+        facts "$process" || continue
+        case $lost in *" $process "*) continue ;; esac
+        case $lost in *" $session "* | *" $parent "*) more=yes lost="$lost$process " ;; esac
+    done
+done
+for process in $lost; do
+    kill -s KILL "$process"
 done

@@ -1,82 +1,56 @@
 //! Which host key is accepted: a policy with its files read, asked once per connection.
 //!
-//! Must never accept a key that is not on record; there is no way to switch it off.
+//! Must never accept a key that is not on record, unless the policy says to record it; there is no way to switch it off.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use russh::keys::{Algorithm, EcdsaCurve, HashAlg};
+use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKeyOrCertificate};
 
-use super::cache::{PathCache, lock};
+use self::books::Shared;
 use super::failure::{failure, local, quoted};
-use super::known_hosts::{Findings, KeyBlob, KnownHosts, Record, Verdict};
-use crate::ports::{HostKey, HostKeyPolicy, SshError, SshErrorKind};
+use super::known_hosts::certificate::{Standing, key_blob, standing};
+use super::known_hosts::record::Addition;
+use super::known_hosts::{Findings, KeyBlob, Record, Verdict};
+use crate::core::ssh_config::Place;
+use crate::ports::{HostKey, SshError, SshErrorKind, Stranger};
 
-/// Parsed `known_hosts` files, and what was wrong with lines of them.
-pub(super) struct Books {
-    files: PathCache<KnownHosts>,
-    warnings: Mutex<Vec<String>>,
-}
+mod books;
+mod words;
 
-impl Books {
-    pub(super) fn new() -> Self {
-        Self { files: PathCache::new(), warnings: Mutex::new(Vec::new()) }
-    }
-
-    /// Lines that could not be read, since the last call.
-    pub(super) fn take_warnings(&self) -> Vec<String> {
-        std::mem::take(&mut lock(&self.warnings))
-    }
-
-    /// Makes a policy ready to be asked.
-    pub(super) async fn open(&self, policy: &HostKeyPolicy) -> Result<Trust, SshError> {
-        match policy {
-            HostKeyPolicy::Pinned(key) => {
-                let (algorithm, base64) = key.openssh.split_once(' ').unwrap_or((&key.openssh, ""));
-                let base64 = base64.split_ascii_whitespace().next().unwrap_or_default();
-                let blob = KeyBlob::parse(algorithm, base64)
-                    .map_err(|why| local(format!("the pinned host key cannot be used: {why}")))?;
-                Ok(Trust::Pinned(blob))
-            }
-            HostKeyPolicy::KnownHosts { files, names } => {
-                if files.is_empty() || names.is_empty() {
-                    return Err(local("no known_hosts file, or no name to look up in it, was given"));
-                }
-                let mut read = Vec::with_capacity(files.len());
-                for path in files {
-                    read.push(self.files.get(path, || self.read(path)).await?);
-                }
-                let found = Findings::look_up(&read, names);
-                Ok(Trust::Recorded { found, searched: searched(files, names, &read) })
-            }
-        }
-    }
-
-    async fn read(&self, path: &PathBuf) -> Result<KnownHosts, SshError> {
-        let name = path.display().to_string();
-        let bytes = tokio::fs::read(path).await.map_err(|e| {
-            local(format!(
-                "host keys cannot be checked: {name}: {e}; create it, or name another known_hosts file"
-            ))
-        })?;
-        let parsed = KnownHosts::parse(&name, &String::from_utf8_lossy(&bytes));
-        lock(&self.warnings).extend_from_slice(parsed.malformed());
-        Ok(parsed)
-    }
-}
+pub(super) use self::books::Books;
 
 /// A policy ready to be asked.
 #[derive(Debug, Clone)]
 pub(super) enum Trust {
     /// What files have on record.
-    Recorded {
-        /// What they say about the host.
-        found: Findings,
-        /// What was looked up where, for messages.
-        searched: String,
-    },
-    /// One key.
-    Pinned(KeyBlob),
+    Recorded(Arc<Recorded>),
+    /// These keys.
+    Pinned(Vec<KeyBlob>),
+}
+
+/// What files have on record about a host.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    rule: Rule,
+    found: Findings,
+    names: Vec<String>,
+    /// What was looked up where, for messages.
+    searched: String,
+    /// How the host would be recorded, without its key.
+    place: (std::path::PathBuf, Vec<String>),
+    /// Seconds since 1970, if there is a clock.
+    now: Option<u64>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    /// What is on record.
+    Strict,
+    /// The same, and an unknown key is recorded.
+    Learn { hashed: bool },
+    /// Certificates only.
+    Authority,
 }
 
 /// Host-key algorithms we can check, strongest first. SHA-1 signatures are not among them.
@@ -104,42 +78,24 @@ impl Trust {
         if usable.is_empty() { ALGORITHMS.to_vec() } else { usable }
     }
 
-    /// Accepts the key that the host at `at` has shown, or says why not.
-    pub(super) fn check(&self, at: &str, offered: &KeyBlob) -> Result<HostKey, SshError> {
-        let shown = format!("{} {}", offered.algorithm, offered.fingerprint());
+    /// The algorithms of which to ask for a certificate first: none, unless an authority is on record.
+    pub(super) fn certificate_algorithms(&self) -> Vec<Algorithm> {
         match self {
-            Self::Pinned(pinned) if pinned.blob == offered.blob => {}
-            Self::Pinned(_) => return Err(self.changed(at, &format!("it shows {shown}"))),
-            Self::Recorded { found, searched } => match found.judge(offered) {
-                Verdict::Known(_) => {}
-                Verdict::Changed { .. } => return Err(self.changed(at, &format!("it shows {shown}"))),
-                Verdict::Revoked(place) => {
-                    return Err(failure(
-                        SshErrorKind::HostKeyChanged,
-                        format!(
-                            "{at}: its host key {shown} is revoked at {place}; somebody may hold a stolen key. \
-                             Give the host a new key before connecting"
-                        ),
-                    ));
-                }
-                Verdict::Unknown { authority } => {
-                    let hint = match authority {
-                        Some(place) => format!(
-                            "{place} names a certificate authority for it, but host certificates are not supported yet; \
-                             record the host's own key"
-                        ),
-                        None => "read the host's key where nobody can stand between (console, cloud assistant), compare \
-                             the fingerprint, and record it"
-                            .to_owned(),
-                    };
-                    return Err(failure(
-                        SshErrorKind::HostKeyUnknown,
-                        format!("{at}: its host key {shown} is not on record: {searched}; {hint}"),
-                    ));
-                }
-            },
+            Self::Recorded(recorded) if !recorded.found.authorities.is_empty() => ALGORITHMS.to_vec(),
+            Self::Recorded(_) | Self::Pinned(_) => Vec::new(),
         }
-        Ok(HostKey { openssh: offered.openssh(), fingerprint: offered.fingerprint() })
+    }
+
+    /// Accepts what the host at `at` has shown and proven to hold, or says why not.
+    pub(super) async fn check(&self, at: &str, shown: &PublicKeyOrCertificate) -> Result<HostKey, SshError> {
+        let unreadable = |_| failure(SshErrorKind::Protocol, format!("{at}: its host key cannot be read"));
+        let offered = key_blob(shown.public_key().key_data()).map_err(unreadable)?;
+        match self {
+            Self::Pinned(keys) if keys.iter().any(|key| key.blob == offered.blob) => {}
+            Self::Pinned(_) => return Err(self.changed(at, &format!("it shows {}", words::shown(&offered)))),
+            Self::Recorded(recorded) => recorded.check(self, at, shown, &offered).await?,
+        }
+        Ok(words::host_key(&offered))
     }
 
     /// The host holds no key of any type on record; `theirs` are the types it has.
@@ -149,38 +105,102 @@ impl Trust {
 
     fn changed(&self, at: &str, shown: &str) -> SshError {
         let recorded = match self {
-            Self::Pinned(key) => format!("pinned is {} {}", key.algorithm, key.fingerprint()),
-            Self::Recorded { found, .. } => {
-                let of = |r: &Record| format!("{} {} ({})", r.key.algorithm, r.key.fingerprint(), r.place);
+            Self::Pinned(keys) => {
+                let keys: Vec<_> = keys.iter().map(words::shown).collect();
+                format!("pinned is {}", keys.join(", "))
+            }
+            Self::Recorded(recorded) => {
+                let of = |r: &Record| format!("{} ({})", words::shown(&r.key), r.place);
                 format!(
                     "on record is {}",
-                    found.recorded.iter().take(4).map(of).collect::<Vec<_>>().join(", ")
+                    recorded.found.recorded.iter().take(4).map(of).collect::<Vec<_>>().join(", ")
                 )
             }
         };
-        failure(
-            SshErrorKind::HostKeyChanged,
-            format!(
-                "{at}: its host key is not the one on record: {shown}, {recorded}. Another host has this address, or \
-                 somebody stands between; find out which before the record is changed"
-            ),
-        )
+        words::changed(at, shown, &recorded)
     }
 
     fn on_record(&self) -> Vec<&KeyBlob> {
         match self {
-            Self::Pinned(key) => vec![key],
-            Self::Recorded { found, .. } => found.recorded.iter().map(|record| &record.key).collect(),
+            Self::Pinned(keys) => keys.iter().collect(),
+            Self::Recorded(recorded) => recorded.found.recorded.iter().map(|record| &record.key).collect(),
         }
     }
 }
 
-fn searched(paths: &[PathBuf], names: &[String], files: &[Arc<KnownHosts>]) -> String {
-    let paths = paths.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
-    let broken: Vec<_> = files.iter().flat_map(|file| file.malformed()).collect();
-    let broken = match broken.first() {
-        Some(first) => format!(" ({} lines could not be read, the first: {first})", broken.len()),
-        None => String::new(),
-    };
-    format!("looked up {} in {paths}{broken}", names.join(", "))
+impl Recorded {
+    async fn check(
+        &self,
+        trust: &Trust,
+        at: &str,
+        shown: &PublicKeyOrCertificate,
+        offered: &KeyBlob,
+    ) -> Result<(), SshError> {
+        let void = match shown.certificate() {
+            None => None,
+            Some(certificate) => match standing(certificate, &self.found, &self.names, self.now) {
+                Standing::Vouched(_) => return Ok(()),
+                Standing::Revoked(place) => return Err(words::revoked(at, offered, &place)),
+                Standing::Void(why) => Some(why),
+            },
+        };
+        if self.rule == Rule::Authority {
+            let why = void.unwrap_or_else(|| match self.found.authorities.first() {
+                Some(record) => format!("it shows no certificate, and {} asks for one", record.place),
+                None => format!("no authority for it is on record: {}", self.searched),
+            });
+            return Err(words::no_certificate(at, offered, &why));
+        }
+        match self.found.judge(offered) {
+            Verdict::Known(_) => Ok(()),
+            Verdict::Changed { .. } => Err(trust.changed(at, &format!("it shows {}", words::shown(offered)))),
+            Verdict::Revoked(place) => Err(words::revoked(at, offered, &place)),
+            Verdict::Unknown { authority } => {
+                self.unknown(trust, at, offered, void, authority.as_ref()).await
+            }
+        }
+    }
+
+    async fn unknown(
+        &self,
+        trust: &Trust,
+        at: &str,
+        offered: &KeyBlob,
+        void: Option<String>,
+        authority: Option<&Place>,
+    ) -> Result<(), SshError> {
+        match self.rule {
+            // Where an authority speaks for a host, a key that it does not vouch for is nothing to learn.
+            Rule::Learn { hashed } if authority.is_none() => {
+                let (file, names) = &self.place;
+                let addition = Addition { names: names.clone(), key: offered.clone() };
+                match self.shared.learn(file, vec![addition], hashed).await {
+                    Ok(()) => Ok(()),
+                    Err(books::NotLearned::Other(error)) => Err(error),
+                    Err(books::NotLearned::Contradicted(_, Verdict::Revoked(place))) => {
+                        Err(words::revoked(at, offered, &place))
+                    }
+                    Err(books::NotLearned::Contradicted(..)) => {
+                        Err(trust.changed(at, &format!("it shows {}", words::shown(offered))))
+                    }
+                }
+            }
+            Rule::Strict | Rule::Learn { .. } | Rule::Authority => {
+                if authority.is_none() {
+                    let (file, names) = self.place.clone();
+                    let key = words::host_key(offered);
+                    self.shared.met(Stranger { at: at.to_owned(), file, names, key });
+                }
+                Err(words::unknown(at, offered, &self.searched, void.as_deref(), authority))
+            }
+        }
+    }
+}
+
+/// Reads a pinned key.
+fn pinned(key: &HostKey) -> Result<KeyBlob, SshError> {
+    let (algorithm, base64) = key.openssh.split_once(' ').unwrap_or((&key.openssh, ""));
+    let base64 = base64.split_ascii_whitespace().next().unwrap_or_default();
+    KeyBlob::parse(algorithm, base64)
+        .map_err(|why| local(format!("the pinned host key cannot be used: {why}")))
 }

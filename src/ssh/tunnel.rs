@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::closer::Closer;
-use super::link::Link;
+use super::jump::Lease;
 
 /// Unread bytes a tunnel may hold. russh gives a target 2 MiB of window, so an honest one cannot exceed this unless its
 /// reader stands still.
@@ -30,12 +30,12 @@ pub(super) struct Tunnel {
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     pump: AbortHandle,
     _closer: Closer,
-    _through: Arc<Link>,
+    _through: Lease,
 }
 
 impl Tunnel {
     /// Makes a stream of a channel; `through` is kept alive as long as it.
-    pub(super) fn new(channel: Channel<Msg>, through: Arc<Link>) -> Self {
+    pub(super) fn new(channel: Channel<Msg>, through: Lease) -> Self {
         let (read, write) = channel.split();
         let writer = Box::pin(write.make_writer());
         let (sender, incoming) = mpsc::unbounded_channel();

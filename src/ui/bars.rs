@@ -50,7 +50,8 @@ impl Bars {
     pub(super) fn event(&mut self, event: &Event, now: Instant) -> Option<String> {
         match self.view.apply(event, now) {
             Some(Ended::Stage(stage)) => Some(stage.summary(now)),
-            Some(Ended::Step(_)) | None => None,
+            Some(Ended::Step(_)) => None,
+            None => self.view.milestone(event),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::colour::{Painter, Role};
-use super::view::{Ended, View, label, reason, step_label, time};
+use super::view::{Ended, View, label, step_label, time};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::report::{OutcomeKind, for_terminal};
 
@@ -36,7 +36,13 @@ impl Lines {
     fn text(&mut self, event: &Event, now: Instant) -> String {
         let ended = self.view.apply(event, now);
         match event {
-            Event::StepStarted { .. } => String::new(),
+            Event::StepStarted { .. } | Event::HostSaid { .. } => String::new(),
+            Event::WaveStarted { .. }
+            | Event::WaveFinished { .. }
+            | Event::Soaking { .. }
+            | Event::Waiting { .. }
+            | Event::Approved { .. }
+            | Event::Stopped { .. } => self.view.milestone(event).unwrap_or_default(),
             Event::RunStarted { run } => format!("run {run}\n"),
             Event::StageStarted { stage, hosts } => {
                 format!("{}: {hosts} {}\n", label(*stage), if *hosts == 1 { "host" } else { "hosts" })
@@ -68,7 +74,7 @@ impl Lines {
                 if quiet {
                     return String::new();
                 }
-                let why = reason(outcome).map(|why| format!(": {}", for_terminal(why))).unwrap_or_default();
+                let why = outcome.reason().map(|why| format!(": {}", for_terminal(why))).unwrap_or_default();
                 let text = format!("{} {}{why}", kind.sign(), kind.label());
                 format!("{host}: {}: {}\n", label(*stage), self.painter.paint(Role::of(kind), &text))
             }

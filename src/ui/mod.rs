@@ -3,6 +3,7 @@
 //! The only module that prints, and the only one that looks at the terminal. Must never decide anything about the work,
 //! never print what a host said without escaping it, and never end the program because nobody reads its output.
 
+mod ask;
 mod bars;
 mod colour;
 mod json;
@@ -21,11 +22,14 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use async_trait::async_trait;
 pub use colour::{Color, Painter, Role};
+use tokio::sync::oneshot;
 
 use crate::core::event::Event;
+use crate::core::model::Secret;
 use crate::core::text::clean;
-use crate::ports::EventSink;
+use crate::ports::{Asker, EventSink, Question, Unanswered};
 use output::Output;
 use thread::{Message, Screen};
 
@@ -82,6 +86,32 @@ impl EventSink for UiSink {
     }
 }
 
+impl UiSink {
+    /// Writes a message to stderr, like [`Ui::err`].
+    pub fn err(&self, text: &str) {
+        write(&self.0, text, Message::Err);
+    }
+}
+
+/// Has a text written by the thread, and returns when that is done.
+fn write(sender: &Sender<Message>, text: &str, message: impl FnOnce(String, Sender<()>) -> Message) {
+    let (done, written) = channel();
+    // If the thread is gone there is nothing to wait for; `finish` tells why.
+    if sender.send(message(text.to_owned(), done)).is_ok() {
+        let _ = written.recv();
+    }
+}
+
+#[async_trait]
+impl Asker for UiSink {
+    async fn secret(&self, question: &Question) -> Result<Secret<String>, Unanswered> {
+        let (answer, given) = oneshot::channel();
+        let gone = || Unanswered("nobody can be asked any more".to_owned());
+        self.0.send(Message::Ask(question.clone(), answer)).map_err(|_| gone())?;
+        given.await.map_err(|_| gone())?
+    }
+}
+
 impl Ui {
     /// Begins to show what is sent to it.
     ///
@@ -119,7 +149,7 @@ impl Ui {
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("ui".to_owned())
-            .spawn(move || thread::run(screen, output, events, &receiver))
+            .spawn(move || thread::run(screen, output, events, &ask::Means::read(), &receiver))
             .map_err(|error| UiError { path: "the terminal".to_owned(), error })?;
         Ok(Self { sender, thread: Some(thread), out, err })
     }
@@ -133,20 +163,12 @@ impl Ui {
     /// Writes a result to stdout (to stderr if stdout is the event stream), after everything that was sent before.
     /// Returns when it is written. The text is written as it is: what hosts said must have been escaped.
     pub fn out(&self, text: &str) {
-        self.write(text, Message::Out);
+        write(&self.sender, text, Message::Out);
     }
 
     /// Writes a message to stderr, like [`Ui::out`].
     pub fn err(&self, text: &str) {
-        self.write(text, Message::Err);
-    }
-
-    fn write(&self, text: &str, message: impl FnOnce(String, Sender<()>) -> Message) {
-        let (done, written) = channel();
-        // If the thread is gone there is nothing to wait for; `finish` tells why.
-        if self.sender.send(message(text.to_owned(), done)).is_ok() {
-            let _ = written.recv();
-        }
+        write(&self.sender, text, Message::Err);
     }
 
     /// Colours for texts that go to [`Ui::out`].

@@ -84,6 +84,38 @@ fn lines_tell_what_matters_once() {
 }
 
 #[test]
+fn waves_leave_lines_behind_in_every_way_of_showing() {
+    let events = [
+        Event::RunStarted { run: "20261122T161500Z-3f9a".parse().unwrap() },
+        Event::WaveStarted { wave: 1, of: 3, hosts: 1 },
+        Event::WaveFinished { wave: 1, of: 3, at_work: 0 },
+        Event::Soaking { wave: 2, ms: 600_000 },
+        Event::Waiting { wave: 2 },
+        Event::Approved { wave: 2, by: "ada@\u{1b}[2Jbastion".to_owned() },
+        Event::WaveStarted { wave: 2, of: 3, hosts: 40 },
+        Event::WaveFinished { wave: 2, of: 3, at_work: 2 },
+        Event::Stopped { reason: "3 hosts did not go well".to_owned() },
+    ];
+    let expected = "\
+wave 1 of 3: 1 host
+wave 1 of 3 is over
+wave 2 begins in 10 min 00 s, if nothing goes wrong
+wave 2 waits for an approval: egressctl approve 20261122T161500Z-3f9a --wave 2
+wave 2 was approved by ada@\\u{1b}[2Jbastion
+wave 2 of 3: 40 hosts
+wave 2 of 3 holds nobody up any more, 2 hosts still at work
+nothing new begins: 3 hosts did not go well
+";
+    let now = Instant::now();
+    let mut lines = Lines::new(Painter::new(false));
+    let text: String = events.iter().map(|event| lines.event(event, now)).collect();
+    assert_eq!(text, format!("run 20261122T161500Z-3f9a\n{expected}"));
+    let mut bars = Bars::on(Painter::new(false), ProgressDrawTarget::hidden(), || 80);
+    let text: String = events.iter().filter_map(|event| bars.event(event, now)).collect();
+    assert_eq!(text, expected);
+}
+
+#[test]
 fn lines_break_a_long_silence() {
     let mut lines = Lines::new(Painter::new(false));
     let start = Instant::now();

@@ -3,12 +3,17 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use tokio::sync::oneshot;
+
 use super::UiError;
+use super::ask::Means;
 use super::bars::{self, Bars};
 use super::json::Stream;
 use super::lines::Lines;
 use super::output::Output;
 use crate::core::event::Event;
+use crate::core::model::Secret;
+use crate::ports::{Question, Unanswered};
 
 /// What can be sent to the thread.
 pub(super) enum Message {
@@ -18,6 +23,8 @@ pub(super) enum Message {
     Out(String, Sender<()>),
     /// A message to write; answered when it is written.
     Err(String, Sender<()>),
+    /// A question to a person; answered when there is an answer.
+    Ask(Question, oneshot::Sender<Result<Secret<String>, Unanswered>>),
     /// Nothing more will come.
     Finish,
 }
@@ -40,6 +47,7 @@ pub(super) fn run(
     mut screen: Screen,
     mut output: Output,
     mut events: Option<Stream>,
+    means: &Means,
     messages: &Receiver<Message>,
 ) -> Result<(), UiError> {
     let began = Instant::now();
@@ -52,7 +60,14 @@ pub(super) fn run(
                 if let Some(line) = line {
                     output.event(&line);
                 }
-                show(&mut screen, &mut output, &event);
+                match &event {
+                    // What a host says is a result, however the progress is shown.
+                    Event::HostSaid { host, stderr, line } => beside(&screen, || {
+                        let text = format!("{host}: {line}\n");
+                        if *stderr { output.message(&text) } else { output.result(&text) }
+                    }),
+                    _ => show(&mut screen, &mut output, &event),
+                }
             }
             Ok(Message::Out(text, done)) => {
                 beside(&screen, || output.result(&text));
@@ -62,6 +77,10 @@ pub(super) fn run(
             Ok(Message::Err(text, done)) => {
                 beside(&screen, || output.message(&text));
                 let _ = done.send(());
+            }
+            Ok(Message::Ask(question, answer)) => {
+                // Nothing else is shown meanwhile; what happens waits in the channel.
+                beside(&screen, || drop(answer.send(means.ask(&question))));
             }
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Message::Finish) | Err(RecvTimeoutError::Disconnected) => break,

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use crate::core::event::{Event, HostOutcome, Stage};
-use crate::core::model::HostName;
-use crate::core::plan::StepKind;
+use crate::core::event::{Event, Stage};
+use crate::core::model::{HostName, RunId};
+use crate::core::plan::{StepKind, hosts as plural};
 use crate::core::report::{OutcomeKind, for_terminal};
 
 /// The state of one command.
@@ -19,6 +19,8 @@ pub(super) struct View {
     pub(super) running: BTreeMap<HostName, Running>,
     /// Hosts that did not go well in the stages under way: the latest last.
     pub(super) trouble: Vec<(HostName, OutcomeKind, String)>,
+    /// The run, once it has begun.
+    run: Option<RunId>,
 }
 
 /// A stage under way.
@@ -58,7 +60,17 @@ impl View {
     /// Takes an event in; tells what it ended.
     pub(super) fn apply(&mut self, event: &Event, now: Instant) -> Option<Ended> {
         match event {
-            Event::RunStarted { .. } => None,
+            Event::RunStarted { run } => {
+                self.run = Some(run.clone());
+                None
+            }
+            Event::HostSaid { .. }
+            | Event::WaveStarted { .. }
+            | Event::WaveFinished { .. }
+            | Event::Soaking { .. }
+            | Event::Waiting { .. }
+            | Event::Approved { .. }
+            | Event::Stopped { .. } => None,
             Event::StageStarted { stage, hosts } => {
                 let ended = BTreeMap::new();
                 self.stages.push(StageView { stage: *stage, hosts: *hosts, ended, since: now });
@@ -79,7 +91,7 @@ impl View {
                 if let Some(view) = self.stages.iter_mut().find(|view| view.stage == *stage) {
                     *view.ended.entry(kind).or_default() += 1;
                 }
-                if let Some(reason) = reason(outcome) {
+                if let Some(reason) = outcome.reason() {
                     self.trouble.push((host.clone(), kind, for_terminal(reason)));
                 }
                 None
@@ -93,6 +105,28 @@ impl View {
                 Some(Ended::Step(now.saturating_duration_since(running.since)))
             }
         }
+    }
+
+    /// The line about waves that an event leaves behind, ending with `\n`.
+    pub(super) fn milestone(&self, event: &Event) -> Option<String> {
+        let text = match event {
+            Event::WaveStarted { wave, of, hosts } => format!("wave {wave} of {of}: {}", plural(*hosts)),
+            Event::WaveFinished { wave, of, at_work: 0 } => format!("wave {wave} of {of} is over"),
+            Event::WaveFinished { wave, of, at_work } => {
+                format!("wave {wave} of {of} holds nobody up any more, {} still at work", plural(*at_work))
+            }
+            Event::Soaking { wave, ms } => {
+                format!("wave {wave} begins in {}, if nothing goes wrong", time(Duration::from_millis(*ms)))
+            }
+            Event::Waiting { wave } => {
+                let run = self.run.as_ref().map_or("RUN", RunId::as_str);
+                format!("wave {wave} waits for an approval: egressctl approve {run} --wave {wave}")
+            }
+            Event::Approved { wave, by } => format!("wave {wave} was approved by {}", for_terminal(by)),
+            Event::Stopped { reason } => format!("nothing new begins: {}", for_terminal(reason)),
+            _ => return None,
+        };
+        Some(format!("{text}\n"))
     }
 }
 
@@ -125,21 +159,6 @@ impl StageView {
     }
 }
 
-/// Why a host did not go well.
-pub(super) const fn reason(outcome: &HostOutcome) -> Option<&String> {
-    match outcome {
-        HostOutcome::Ok | HostOutcome::Changed => None,
-        HostOutcome::Reverted(reason)
-        | HostOutcome::Failed(reason)
-        | HostOutcome::Unreachable(reason)
-        | HostOutcome::Refused(reason)
-        | HostOutcome::Skipped(reason)
-        | HostOutcome::Stale(reason)
-        | HostOutcome::Locked(reason)
-        | HostOutcome::Unknown(reason) => Some(reason),
-    }
-}
-
 /// A stage's name.
 pub(super) const fn label(stage: Stage) -> &'static str {
     match stage {
@@ -147,6 +166,10 @@ pub(super) const fn label(stage: Stage) -> &'static str {
         Stage::Apply => "apply",
         Stage::Verify => "verify",
         Stage::Rollback => "rollback",
+        Stage::Run => "run",
+        Stage::Ping => "ping",
+        Stage::Facts => "facts",
+        Stage::Push => "push",
     }
 }
 

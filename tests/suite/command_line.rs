@@ -95,3 +95,67 @@ fn credentials_that_are_missing_are_named() {
         answer.err
     );
 }
+
+#[test]
+fn waves_that_make_no_sense_are_mistakes_of_usage() {
+    for (args, expected) in [
+        (&["--waves", "5,canary"][..], "sizes of waves"),
+        (&["--waves", "0"], "sizes of waves"),
+        (&["--max-fail", "0%"], "a number of hosts from 1"),
+        (&["--soak", "10m"], "--waves"),
+        (&["--waves", "1", "--soak", "10"], "a time with its unit"),
+        (&["--approve", "each"], "--waves"),
+        (&["--waves", "1", "--approve-within", "1h"], "--approve"),
+        (&["--waves", "1", "--approve", "sometimes"], "after-canary"),
+    ] {
+        let answer = egressctl(&[&["apply", "-i", &example()], args].concat());
+        assert_eq!(answer.code, 64, "{args:?}: {}", answer.err);
+        assert!(answer.err.contains(expected) && answer.out.is_empty(), "{args:?}: {}", answer.err);
+    }
+}
+
+#[test]
+fn what_the_journal_does_not_know_is_said() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().display().to_string();
+    let run = "20261122T161500Z-0000";
+    for args in [&["approve", run][..], &["runs", "show", run], &["explain", "web-1", "--run", run]] {
+        let answer = egressctl(&[args, &["--state-dir", &folder]].concat());
+        assert_eq!(answer.code, 1, "{args:?}: {}", answer.err);
+        assert!(
+            answer.err.starts_with("there is no run 20261122T161500Z-0000 in the journal; "),
+            "{}",
+            answer.err
+        );
+    }
+    let answer = egressctl(&["explain", "web-1", "--state-dir", &folder]);
+    assert_eq!((answer.code, answer.err.as_str()), (1, "host web-1 is in no run of the journal\n"));
+    for args in [&["runs", "--json"][..], &["runs", "list", "--json"]] {
+        let answer = egressctl(&[args, &["--state-dir", &folder]].concat());
+        let document: serde_json::Value = serde_json::from_str(&answer.out).unwrap();
+        assert_eq!(document["runs"], serde_json::json!([]), "{args:?}");
+    }
+    let answer = egressctl(&["validate", "-i", &example(), "-l", "@failed", "--state-dir", &folder]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("there is no run on inventory"), "{}", answer.err);
+}
+
+#[test]
+fn a_file_of_names_is_a_limit() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("hosts.txt");
+    let limit = format!("@{}", list.display());
+    for (text, code, expected) in [
+        ("# the first\n\n  web-1 \nlong-gone\n", 0, "3 hosts, 1 selected: fine"),
+        ("long-gone\n", 1, "holds no host of this inventory"),
+        ("web-1\nno such name\n", 1, "hosts.txt:2: "),
+    ] {
+        fs::write(&list, text).unwrap();
+        let answer = egressctl(&["validate", "-i", &example(), "-l", &limit]);
+        assert_eq!(answer.code, code, "{text}: {}", answer.err);
+        assert!((answer.out + &answer.err).contains(expected), "{text}: {}", answer.err);
+    }
+    let answer = egressctl(&["validate", "-i", &example(), "-l", "@/nonexistent/hosts"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.starts_with("--limit @/nonexistent/hosts: "), "{}", answer.err);
+}

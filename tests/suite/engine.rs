@@ -1,8 +1,11 @@
 //! The engine against a world in memory, by enumeration: every call, every way its answer can be wrong, every point at which
 //! the journal can fail; and the report must not say more than is true.
 
+mod claims;
 mod host;
+mod many;
 mod rig;
+mod rollout;
 mod state;
 mod world;
 

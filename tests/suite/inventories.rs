@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use egressctl::core::inventory::{Context, Desired, Mistakes, parse, select};
+use egressctl::core::inventory::{Context, Desired, Lists, Mistakes, parse, select};
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -85,12 +85,16 @@ fn shipped(name: &str) -> Desired {
 fn the_example_is_right_and_its_patterns_select_what_it_says() {
     let desired = shipped("example");
     let names = |pattern: &str| -> Vec<String> {
-        select(&desired, pattern).unwrap().iter().map(|host| host.name.to_string()).collect()
+        select(&desired.hosts, pattern, &Lists::new())
+            .unwrap()
+            .iter()
+            .map(|host| host.name.to_string())
+            .collect()
     };
     assert_eq!(names("web"), ["web-1", "web-2"]);
     assert_eq!(names("all:!web"), ["db-1"]);
     assert_eq!(names("web-[1:2]:&canary"), ["web-1"]);
-    let database = &select(&desired, "db-1").unwrap()[0];
+    let database = &select(&desired.hosts, "db-1", &Lists::new()).unwrap()[0];
     assert!(database.allow.charge_type_change && database.ssh.jump.is_some());
     assert_eq!(database.ssh.user, "admin");
 }

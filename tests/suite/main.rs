@@ -27,6 +27,8 @@ mod plans;
 #[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]
+mod ssh_config;
+#[cfg(test)]
 mod ssh_live;
 #[cfg(test)]
 mod support;

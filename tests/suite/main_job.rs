@@ -12,5 +12,6 @@ mod interrupted;
 mod killed;
 mod late_failure;
 mod rig;
+mod waves;
 mod whole;
 mod wrong;

@@ -1,8 +1,12 @@
 //! The SSH transport against OpenSSH's sshd, and against a server that misbehaves. Needs sshd; runs it as
 //! whoever runs the tests.
 
+mod auth;
 mod connect;
 mod exec;
 mod hostile;
 mod jump;
+mod privilege;
+mod recovery;
 mod rig;
+mod trust;

@@ -6,7 +6,7 @@ use super::mistake::Pos;
 use super::node::Node;
 use super::read::Reader;
 use super::words::shown;
-use super::{CloudDesired, CredentialSource, Provider, url};
+use super::{CloudDesired, CredentialSource, Need, Provider, url};
 use crate::core::model::{ModelError, RegionId};
 
 /// Overrides `cloud.endpoints.ecs`.
@@ -57,6 +57,7 @@ impl Reader<'_, '_> {
             }
         }
         let absent = match (node, &fields) {
+            (None, _) if self.need == Need::Logins => None,
             (None, _) => Some((document, "the inventory has no cloud")),
             (_, Some(fields)) if fields.get("region").is_none() => Some((fields.at, "cloud has no region")),
             _ => None,

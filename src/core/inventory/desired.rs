@@ -15,6 +15,30 @@ pub struct Desired {
     pub hosts: Vec<HostDesired>,
 }
 
+/// The hosts of an inventory as far as logging in to them needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roster {
+    /// Where the instances live, if the inventory says so.
+    pub cloud: Option<CloudDesired>,
+    /// The hosts in the order of the inventory, names unique.
+    pub hosts: Vec<HostLogin>,
+}
+
+/// One host as far as logging in to it needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLogin {
+    /// The inventory name.
+    pub name: HostName,
+    /// The groups it belongs to, in the order of the inventory.
+    pub groups: Vec<String>,
+    /// The instance behind the name; there if there is no address.
+    pub instance: Option<InstanceId>,
+    /// The address to log in at; the instance's primary private address if absent.
+    pub address: Option<Ipv4Addr>,
+    /// How to log in.
+    pub ssh: SshDesired,
+}
+
 /// The cloud account's side of the inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudDesired {

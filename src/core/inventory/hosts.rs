@@ -14,7 +14,8 @@ use super::read::{Found, Reader};
 use super::ssh::Jump;
 use super::words::{shown, suggest};
 use super::{
-    AllowDesired, EniDesired, HostDesired, JumpDesired, RouteDesired, SshDesired, VerifyDesired, value,
+    AllowDesired, EniDesired, HostDesired, HostLogin, JumpDesired, Need, RouteDesired, SshDesired,
+    VerifyDesired, value,
 };
 use crate::core::model::{HostName, InstanceId};
 
@@ -94,10 +95,12 @@ impl Reader<'_, '_> {
         const KNOWN: [&str; 9] =
             ["name", "instance", "address", "groups", "ssh", "eni", "route", "verify", "allow"];
         let fields = self.fields(node, &format!("hosts[{index}]"), &KNOWN)?;
-        for (key, what) in
-            [("name", "the name of the host"), ("instance", "the id of its instance, such as i-2ze…")]
-        {
-            if fields.get(key).is_none() {
+        let reachable = self.need == Need::Logins && fields.get("address").is_some();
+        for (key, what, needed) in [
+            ("name", "the name of the host", true),
+            ("instance", "the id of its instance, such as i-2ze…", !reachable),
+        ] {
+            if needed && fields.get(key).is_none() {
                 let message = format!("hosts[{index}] has no {key}");
                 self.collector.add(fields.at, message, format!("expected {key}: {what}"));
             }
@@ -174,31 +177,28 @@ fn host_name(text: &str) -> Result<HostName, String> {
 }
 
 impl Host {
+    /// What logging in to it needs; `None` if a mistake was found in that.
+    pub(super) fn login(self) -> Option<HostLogin> {
+        Some(HostLogin {
+            name: self.name?.value,
+            groups: self.groups,
+            instance: self.instance.map(|found| found.value),
+            address: self.address.map(|found| found.value),
+            ssh: ssh(&self.settings),
+        })
+    }
+
     /// The host with every setting filled in; `None` if a mistake was found in what it cannot do without.
     pub(super) fn complete(self, echo: Option<&Vec<String>>) -> Option<HostDesired> {
         let settings = self.settings;
-        let user = settings.user.map_or_else(|| "root".to_owned(), |found| found.value);
-        let port = settings.port.map_or(22, |found| found.value);
-        let jump = settings.jump.map(|Found { value: Jump { user: own, host, port }, .. }| JumpDesired {
-            user: own.unwrap_or_else(|| user.clone()),
-            host,
-            port,
-        });
+        let ssh = ssh(&settings);
+        let port = ssh.port;
         Some(HostDesired {
             name: self.name?.value,
             groups: self.groups,
             instance: self.instance?.value,
             address: self.address.map(|found| found.value),
-            ssh: SshDesired {
-                user,
-                port,
-                key: settings.key.map(|found| found.value),
-                known_hosts: settings.known_hosts.map(|found| found.value).unwrap_or_default(),
-                jump,
-                connect_timeout: settings
-                    .connect_timeout
-                    .map_or(Duration::from_secs(10), |found| found.value),
-            },
+            ssh,
             eni: EniDesired {
                 name: self.eni_name?.value,
                 vswitch: settings.vswitch.map(|found| found.value),
@@ -218,5 +218,24 @@ impl Host {
                 charge_type_change: settings.charge_type_change.is_some_and(|found| found.value),
             },
         })
+    }
+}
+
+/// How to log in, by what all layers together say.
+fn ssh(settings: &Layer) -> SshDesired {
+    let user = settings.user.as_ref().map_or_else(|| "root".to_owned(), |found| found.value.clone());
+    let jump = settings.jump.as_ref().map(|Found { value: Jump { user: own, host, port }, .. }| {
+        JumpDesired { user: own.clone().unwrap_or_else(|| user.clone()), host: host.clone(), port: *port }
+    });
+    SshDesired {
+        user,
+        port: settings.port.as_ref().map_or(22, |found| found.value),
+        key: settings.key.as_ref().map(|found| found.value.clone()),
+        known_hosts: settings.known_hosts.as_ref().map(|found| found.value.clone()).unwrap_or_default(),
+        jump,
+        connect_timeout: settings
+            .connect_timeout
+            .as_ref()
+            .map_or(Duration::from_secs(10), |found| found.value),
     }
 }

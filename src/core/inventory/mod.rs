@@ -26,12 +26,13 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, JumpDesired, Persist,
-    Provider, RouteDesired, SshDesired, VerifyDesired,
+    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, HostLogin, JumpDesired,
+    Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use mistake::{Mistake, Mistakes};
-pub use select::{SelectError, select};
+pub use select::{Lists, Named, SelectError, lists, select};
 
+use hosts::Host;
 use layer::Layer;
 use mistake::{Collector, Pos};
 use read::Reader;
@@ -58,29 +59,77 @@ impl Context {
     }
 }
 
+/// What an inventory must have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Everything that the main job needs.
+    Everything,
+    /// What logging in needs: the cloud, instances and echo services may be missing.
+    Logins,
+}
+
 /// Reads an inventory in YAML 1.2 (and so in JSON). `file` is how mistakes name the text.
 ///
 /// # Errors
 /// All mistakes that could be found, in the order of the text; only one if the text is not YAML at all.
 pub fn parse(file: &str, text: &str, context: &Context) -> Result<Desired, Mistakes> {
+    let desired = |read: Read, echo: Option<&Vec<String>>| {
+        let hosts = read.hosts.into_iter().filter_map(|host| host.complete(echo)).collect();
+        Some(Desired { cloud: read.cloud?, hosts })
+    };
+    read(file, text, context, Need::Everything, desired)
+}
+
+/// Reads the same inventory for verbs that only log in: hosts need no instance if they have an address, and what only the
+/// main job needs may be missing.
+///
+/// # Errors
+/// As [`parse`]; what is there must be right, also where it is not needed.
+pub fn roster(file: &str, text: &str, context: &Context) -> Result<Roster, Mistakes> {
+    let roster = |read: Read, _: Option<&Vec<String>>| {
+        let hosts = read.hosts.into_iter().filter_map(Host::login).collect();
+        Some(Roster { cloud: read.cloud, hosts })
+    };
+    read(file, text, context, Need::Logins, roster)
+}
+
+/// What a text holds; incomplete only after a mistake was recorded.
+struct Read {
+    cloud: Option<CloudDesired>,
+    hosts: Vec<Host>,
+}
+
+fn read<T>(
+    file: &str,
+    text: &str,
+    context: &Context,
+    need: Need,
+    made: impl FnOnce(Read, Option<&Vec<String>>) -> Option<T>,
+) -> Result<T, Mistakes> {
     let mut collector = Collector::new(file, text);
-    let desired = read(text, context, &mut collector);
-    match (collector.finish(), desired) {
-        (None, Some(desired)) => Ok(desired),
+    let made =
+        take_apart(text, context, need, &mut collector).and_then(|(read, echo)| made(read, echo.as_ref()));
+    match (collector.finish(), made) {
+        (None, Some(made)) => Ok(made),
         (Some(mistakes), _) => Err(mistakes),
         (None, None) => unreachable!("what cannot be read is recorded as a mistake"),
     }
 }
 
-/// `None` or an incomplete value only after a mistake was recorded.
-fn read(text: &str, context: &Context, collector: &mut Collector<'_>) -> Option<Desired> {
+/// `None` only after a mistake was recorded.
+fn take_apart(
+    text: &str,
+    context: &Context,
+    need: Need,
+    collector: &mut Collector<'_>,
+) -> Option<(Read, Option<Vec<String>>)> {
     if text.len() > MOST_BYTES {
         let message = format!("the inventory has {} bytes", text.len());
         collector.add(Pos::START, message, format!("expected at most {MOST_BYTES}"));
         return None;
     }
     let root = node::tree(text, node::Tags::Refused, collector)?;
-    let mut reader = Reader { collector, context };
+    let mut reader = Reader { collector, context, need };
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);
     let echo = reader.echo_override();
@@ -91,7 +140,7 @@ fn read(text: &str, context: &Context, collector: &mut Collector<'_>) -> Option<
     let defaults = defaults.unwrap_or_default();
     let groups = reader.groups(top.get("groups"));
     let hosts = reader.hosts(top.get("hosts"), top.at, &defaults, &groups);
-    reader.check_fleet(&hosts, &groups, context.variable(cloud::ECHO).is_some());
-    let hosts = hosts.into_iter().filter_map(|host| host.complete(echo.as_ref())).collect();
-    Some(Desired { cloud: cloud?, hosts })
+    let echo_is_given = need == Need::Logins || context.variable(cloud::ECHO).is_some();
+    reader.check_fleet(&hosts, &groups, echo_is_given);
+    Some((Read { cloud, hosts }, echo))
 }

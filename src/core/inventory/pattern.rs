@@ -13,6 +13,9 @@ pub(super) enum Sign {
     Exclusion,
 }
 
+/// What the name of a list begins with.
+pub(super) const LIST: &str = "@";
+
 /// One part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Term<'p> {
@@ -54,15 +57,17 @@ fn term(text: &str) -> Result<Term<'_>, SelectError> {
         Some('&') => (Sign::Intersection, &text[1..]),
         _ => (Sign::Union, text),
     };
-    if body.starts_with(['@', '~']) {
+    if body.starts_with('~') {
         return Err(SelectError::NotSupported { term: text.to_owned() });
     }
     let (name, subscript) = match body.strip_suffix(']').and_then(|rest| rest.rsplit_once('[')) {
         Some((name, inside)) => subscript(inside).map_or((body, None), |found| (name, Some(found))),
         None => (body, None),
     };
-    if name.is_empty() {
-        return Err(unreadable("a host, a group, all or a glob on each side of : and ,"));
+    if name.is_empty() || name == LIST {
+        return Err(unreadable(
+            "a host, a group, all, a glob or a list such as @failed on each side of : and ,",
+        ));
     }
     if let Some(Subscript::Range { first, last: Some(last) }) = subscript
         && first.parse::<u64>().ok() > last.parse::<u64>().ok()

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use super::Context;
 use super::mistake::{Collector, Pos};
 use super::node::{Entry, Node, Value, is_number};
 use super::words::{shown, suggest};
+use super::{Context, Need};
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +36,7 @@ impl<'n> Fields<'n> {
 pub(super) struct Reader<'c, 't> {
     pub(super) collector: &'c mut Collector<'t>,
     pub(super) context: &'c Context,
+    pub(super) need: Need,
 }
 
 impl Reader<'_, '_> {

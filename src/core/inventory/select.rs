@@ -2,12 +2,44 @@
 //!
 //! Must never select a host by a misspelt pattern: every term has to match something, exclusions too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::glob::{glob_matches, is_glob};
-use super::pattern::{Sign, Subscript, Term, terms};
-use super::words::nearest;
-use super::{Desired, HostDesired};
+use super::pattern::{LIST, Sign, Subscript, Term, terms};
+use super::{HostDesired, HostLogin};
+use crate::core::model::HostName;
+use crate::core::near::nearest;
+
+/// Hosts by the name of the list they are on, without `@`.
+pub type Lists = BTreeMap<String, BTreeSet<HostName>>;
+
+/// What patterns are about.
+pub trait Named {
+    /// The host's name.
+    fn name(&self) -> &HostName;
+    /// Its groups.
+    fn groups(&self) -> &[String];
+}
+
+impl Named for HostDesired {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn groups(&self) -> &[String] {
+        &self.groups
+    }
+}
+
+impl Named for HostLogin {
+    fn name(&self) -> &HostName {
+        &self.name
+    }
+
+    fn groups(&self) -> &[String] {
+        &self.groups
+    }
+}
 
 /// Why a pattern selects nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +54,7 @@ pub enum SelectError {
     },
     /// A term of Ansible's language that is not supported.
     #[error(
-        "--limit: {term:?} is not supported; expected hosts, groups, all, globs such as web*, or ranges such as web[1:3]"
+        "--limit: {term:?} is not supported; expected hosts, groups, all, globs such as web*, ranges such as web[1:3], or lists such as @failed"
     )]
     NotSupported {
         /// The term as written.
@@ -35,6 +67,12 @@ pub enum SelectError {
         term: String,
         /// Names that may have been meant, the likeliest first.
         near: Vec<String>,
+    },
+    /// A list without any host of this inventory.
+    #[error("--limit: {term:?} holds no host of this inventory; expected at least one")]
+    EmptyList {
+        /// The term as written.
+        term: String,
     },
     /// Every term matches something, but together they leave no host.
     #[error("--limit: {pattern:?} leaves no host; expected at least one")]
@@ -59,19 +97,24 @@ fn meant(near: &[String]) -> String {
 /// addition all hosts are there to begin with. `x[0]`, `x[-1]`, `x[1:3]` and `x[1:]` take positions, from 0 and both ends
 /// included, of what `x` matches; where no host and no group is called `x`, `x[1:3]` stands for the hosts x1, x2 and x3.
 ///
+/// `@x` stands for the hosts of the list called `x`, of which those count that are in the inventory.
+///
 /// # Errors
 /// The first term that cannot be read or matches nothing, or that no host is left.
-pub fn select<'a>(desired: &'a Desired, pattern: &str) -> Result<Vec<&'a HostDesired>, SelectError> {
+pub fn select<'a, H: Named>(hosts: &'a [H], pattern: &str, lists: &Lists) -> Result<Vec<&'a H>, SelectError> {
     let terms = terms(pattern)?;
     let mut chosen = BTreeSet::new();
     if !terms.iter().any(|term| term.sign == Sign::Union) {
-        chosen.extend(0..desired.hosts.len());
+        chosen.extend(0..hosts.len());
     }
     for sign in [Sign::Union, Sign::Intersection, Sign::Exclusion] {
         for term in terms.iter().filter(|term| term.sign == sign) {
-            let matched = matches(&desired.hosts, term);
+            let matched = match term.name.strip_prefix(LIST) {
+                Some(list) => listed(hosts, term, lists.get(list))?,
+                None => matches(hosts, term),
+            };
             if matched.is_empty() {
-                return Err(no_match(&desired.hosts, term));
+                return Err(no_match(hosts, term));
             }
             match sign {
                 Sign::Union => chosen.extend(matched),
@@ -83,18 +126,43 @@ pub fn select<'a>(desired: &'a Desired, pattern: &str) -> Result<Vec<&'a HostDes
     if chosen.is_empty() {
         return Err(SelectError::Nobody { pattern: pattern.to_owned() });
     }
-    Ok(chosen.into_iter().filter_map(|index| desired.hosts.get(index)).collect())
+    Ok(chosen.into_iter().filter_map(|index| hosts.get(index)).collect())
+}
+
+/// The names of the lists that a pattern is about, each once.
+///
+/// # Errors
+/// A term that cannot be read.
+pub fn lists(pattern: &str) -> Result<BTreeSet<String>, SelectError> {
+    let terms = terms(pattern)?;
+    Ok(terms.iter().filter_map(|term| term.name.strip_prefix(LIST)).map(str::to_owned).collect())
+}
+
+/// Positions of the hosts of a list, ascending.
+fn listed<H: Named>(
+    hosts: &[H],
+    term: &Term<'_>,
+    list: Option<&BTreeSet<HostName>>,
+) -> Result<Vec<usize>, SelectError> {
+    let text = || term.text.to_owned();
+    let list = list.ok_or_else(|| SelectError::NotSupported { term: text() })?;
+    let named = hosts.iter().enumerate().filter(|(_, host)| list.contains(host.name()));
+    let named: Vec<usize> = named.map(|(index, _)| index).collect();
+    let chosen = term.subscript.map_or_else(|| named.clone(), |subscript| positions(&named, subscript));
+    if chosen.is_empty() { Err(SelectError::EmptyList { term: text() }) } else { Ok(chosen) }
 }
 
 /// Positions of the hosts that a term is about, ascending.
-fn matches(hosts: &[HostDesired], term: &Term<'_>) -> Vec<usize> {
+fn matches<H: Named>(hosts: &[H], term: &Term<'_>) -> Vec<usize> {
     let glob = is_glob(term.name);
     let is_it = |name: &str| if glob { glob_matches(term.name, name) } else { name == term.name };
     let named: Vec<usize> = hosts
         .iter()
         .enumerate()
         .filter(|(_, host)| {
-            term.name == "all" || is_it(host.name.as_str()) || host.groups.iter().any(|group| is_it(group))
+            term.name == "all"
+                || is_it(host.name().as_str())
+                || host.groups().iter().any(|group| is_it(group))
         })
         .map(|(index, _)| index)
         .collect();
@@ -128,7 +196,7 @@ fn positions(named: &[usize], subscript: Subscript<'_>) -> Vec<usize> {
 }
 
 /// The hosts called `prefix` + a number of the range; a range that starts with zeros wants numbers of that width.
-fn numbered(hosts: &[HostDesired], prefix: &str, first: &str, last: &str) -> Vec<usize> {
+fn numbered<H: Named>(hosts: &[H], prefix: &str, first: &str, last: &str) -> Vec<usize> {
     let (Ok(from), Ok(to)) = (first.parse::<u64>(), last.parse::<u64>()) else { return Vec::new() };
     let width = if first.starts_with('0') { first.len() } else { 0 };
     let is_it = |name: &str| {
@@ -138,13 +206,13 @@ fn numbered(hosts: &[HostDesired], prefix: &str, first: &str, last: &str) -> Vec
                 .is_ok_and(|number| (from..=to).contains(&number) && format!("{number:0width$}") == digits)
         })
     };
-    hosts.iter().enumerate().filter(|(_, host)| is_it(host.name.as_str())).map(|(index, _)| index).collect()
+    hosts.iter().enumerate().filter(|(_, host)| is_it(host.name().as_str())).map(|(index, _)| index).collect()
 }
 
-fn no_match(hosts: &[HostDesired], term: &Term<'_>) -> SelectError {
+fn no_match<H: Named>(hosts: &[H], term: &Term<'_>) -> SelectError {
     let groups: BTreeSet<&str> =
-        hosts.iter().flat_map(|host| host.groups.iter().map(String::as_str)).collect();
-    let names = groups.into_iter().chain(hosts.iter().map(|host| host.name.as_str()));
+        hosts.iter().flat_map(|host| host.groups().iter().map(String::as_str)).collect();
+    let names = groups.into_iter().chain(hosts.iter().map(|host| host.name().as_str()));
     let mut near: Vec<String> = nearest(term.name, names).into_iter().take(3).map(str::to_owned).collect();
     if near.first().is_some_and(|name| name == term.name) {
         // The name is right and its subscript is not.

@@ -1,7 +1,7 @@
 //! Tests of `--limit` against a small fleet.
 
 use super::*;
-use crate::core::inventory::{Context, parse};
+use crate::core::inventory::{Context, Desired, parse};
 
 fn fleet() -> Desired {
     let mut text = String::from(
@@ -23,7 +23,7 @@ fn fleet() -> Desired {
 }
 
 fn names(pattern: &str) -> String {
-    match select(&fleet(), pattern) {
+    match select(&fleet().hosts, pattern, &Lists::new()) {
         Ok(hosts) => hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" "),
         Err(error) => error.to_string(),
     }
@@ -81,10 +81,13 @@ fn a_term_that_matches_nothing_is_an_error_that_helps() {
         ("web[7]", "--limit: \"web[7]\" matches no host and no group; did you mean web?"),
         ("db-[1:2]", "--limit: \"db-[1:2]\" matches no host and no group; did you mean db, db-01, db-02?"),
         ("web:&db", "--limit: \"web:&db\" leaves no host; expected at least one"),
-        ("", "--limit: \"\" cannot be read; expected a host, a group, all or a glob on each side of : and ,"),
+        (
+            "",
+            "--limit: \"\" cannot be read; expected a host, a group, all, a glob or a list such as @failed on each side of : and ,",
+        ),
         (
             "web:",
-            "--limit: \"\" cannot be read; expected a host, a group, all or a glob on each side of : and ,",
+            "--limit: \"\" cannot be read; expected a host, a group, all, a glob or a list such as @failed on each side of : and ,",
         ),
         ("x[3:1]", "--limit: \"x[3:1]\" cannot be read; expected a range whose end is not before its start"),
     ] {
@@ -95,12 +98,43 @@ fn a_term_that_matches_nothing_is_an_error_that_helps() {
     }
 }
 
+#[test]
+fn lists_stand_for_the_hosts_on_them() {
+    let name = |text: &str| text.parse::<HostName>().unwrap();
+    let known: Lists = [
+        ("failed".to_owned(), [name("db-01"), name("web-2"), name("gone-7")].into()),
+        ("./web:hosts".to_owned(), [name("web-1")].into()),
+        ("unknown".to_owned(), [name("gone-7")].into()),
+        ("skipped".to_owned(), BTreeSet::new()),
+    ]
+    .into();
+    let names = |pattern: &str| match select(&fleet().hosts, pattern, &known) {
+        Ok(hosts) => hosts.iter().map(|host| host.name.as_str()).collect::<Vec<_>>().join(" "),
+        Err(error) => error.to_string(),
+    };
+    for (pattern, expected) in [
+        ("@failed", "web-2 db-01"),
+        ("web:!@failed", "web-1 web-10"),
+        ("web:&@failed", "web-2"),
+        ("@failed:api", "web-2 db-01 api"),
+        ("@failed[0]", "web-2"),
+        ("@skipped", "--limit: \"@skipped\" holds no host of this inventory; expected at least one"),
+        ("!@unknown", "--limit: \"!@unknown\" holds no host of this inventory; expected at least one"),
+        ("@failed[7]", "--limit: \"@failed[7]\" holds no host of this inventory; expected at least one"),
+    ] {
+        assert_eq!(names(pattern), expected, "{pattern}");
+    }
+    assert!(names("@").contains("cannot be read") && names("@nosuch").contains("is not supported"));
+    let found = lists("web:&@failed,!@hosts.txt:@failed[0]").unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), ["failed", "hosts.txt"]);
+}
+
 proptest::proptest! {
     #[test]
     fn no_pattern_panics(pattern in "\\PC{0,20}", terms in "[a-z0-9:,!&@~*?\\[\\]-]{0,20}") {
         let fleet = fleet();
-        let _ = select(&fleet, &pattern);
-        if let Ok(hosts) = select(&fleet, &terms) {
+        let _ = select(&fleet.hosts, &pattern, &Lists::new());
+        if let Ok(hosts) = select(&fleet.hosts, &terms, &Lists::new()) {
             proptest::prop_assert!(!hosts.is_empty());
         }
     }

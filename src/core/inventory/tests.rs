@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Context, Desired, Mistakes, parse};
+use super::{Context, Desired, Mistakes, Roster, parse, roster};
 
 const SMALL: &str =
     "cloud: {region: cn-beijing}\nhosts:\n- {name: a, instance: i-1, verify: {echo: [http://e]}}\n";
@@ -17,6 +17,34 @@ fn read(text: &str) -> Result<Desired, Mistakes> {
 fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Desired, Mistakes> {
     let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     parse("f", text, &Context { folder: PathBuf::from("/inv"), environment })
+}
+
+fn logins(text: &str) -> Result<Roster, Mistakes> {
+    roster("f", text, &Context { folder: PathBuf::from("/inv"), ..Context::default() })
+}
+
+#[test]
+fn hosts_with_an_address_are_enough_to_log_in() {
+    let found = logins("hosts: [{name: a, address: 10.0.0.1, ssh: {user: ann}}]").unwrap();
+    assert!(found.cloud.is_none());
+    let host = &found.hosts[0];
+    assert_eq!((host.name.as_str(), host.ssh.user.as_str(), host.ssh.port), ("a", "ann", 22));
+    assert_eq!((&host.instance, host.address), (&None, Some([10, 0, 0, 1].into())));
+    // The main job's inventory will do as well, and its mistakes stay mistakes.
+    let found = logins(SMALL).unwrap();
+    assert_eq!(found.hosts[0].instance.as_ref().map(crate::core::model::InstanceId::as_str), Some("i-1"));
+    assert_eq!(found.cloud, Some(read(SMALL).unwrap().cloud));
+    let cases = [
+        ("hosts: [{name: a}]", "hosts[0] has no instance"),
+        ("cloud: {}\nhosts: [{name: a, address: 10.0.0.1}]", "cloud has no region"),
+        ("hosts: [{name: a, address: 10.0.0.1, instance: x}]", "instance is \"x\""),
+        ("hosts: [{address: 10.0.0.1}]", "hosts[0] has no name"),
+        ("hosts: [{name: a, address: 10.0.0.1}, {name: b, address: 10.0.0.1}]", "is there twice"),
+    ];
+    for (text, expected) in cases {
+        let mistakes = logins(text).unwrap_err().to_string();
+        assert!(mistakes.contains(expected), "{text}: {mistakes}");
+    }
 }
 
 #[test]

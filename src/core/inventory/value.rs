@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::core::model::ModelError;
+use crate::core::text::milliseconds;
 
 /// An identifier of the cloud, with the prefix that all of its kind have.
 pub(super) fn id<T: FromStr<Err = ModelError>>(text: &str, prefix: &str) -> Result<T, String> {
@@ -82,16 +83,7 @@ pub(super) fn private_address(text: &str) -> Result<Ipv4Addr, String> {
 
 /// A span of time with its unit.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let unit_at = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(unit_at);
-    let factor = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        _ => 0,
-    };
-    let millis = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
-    match millis {
+    match milliseconds(text) {
         Some(millis @ 100..=600_000) => Ok(Duration::from_millis(millis)),
         _ => Err("a time with its unit such as 10s, 500ms or 1m, from 100ms to 10m".to_owned()),
     }

@@ -1,6 +1,8 @@
-//! Words for messages: quoting what a user wrote, and finding the name that was meant.
+//! Words for messages: quoting what a user wrote, and saying what was expected instead.
 //!
 //! Must never let control characters through.
+
+use crate::core::near::nearest;
 
 /// A quoted, escaped and shortened form of what a user wrote, without the credentials that a URL may hold.
 pub(super) fn shown(text: &str) -> String {
@@ -40,61 +42,9 @@ pub(super) fn few(words: &[&str]) -> String {
     }
 }
 
-/// The words close enough to be meant, the closest first: at most a third of the letters differ.
-pub(super) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
-    let word = word.to_lowercase();
-    let mut near: Vec<(usize, &str)> = known
-        .into_iter()
-        .filter_map(|candidate| {
-            let longer = word.chars().count().max(candidate.chars().count());
-            // Nothing that long is a slip of the fingers, and the distance costs time by the product of the lengths.
-            let limit = if longer > 300 { return None } else { longer.div_ceil(3).min(3) };
-            let distance = edit_distance(&word, &candidate.to_lowercase());
-            (distance <= limit && distance < longer).then_some((distance, candidate))
-        })
-        .collect();
-    near.sort_unstable();
-    near.into_iter().map(|(_, candidate)| candidate).collect()
-}
-
-/// Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b`.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = replaced.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before_last[j - 2] + 1);
-            }
-            row.push(best);
-        }
-        before_last = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn near_words_are_found_and_far_ones_are_not() {
-        assert_eq!(nearest("prot", ["user", "port", "key"]), ["port"]);
-        assert_eq!(nearest("Hosts", ["hosts", "host"]), ["hosts", "host"]);
-        assert!(nearest("colour", ["user", "port", "key"]).is_empty());
-        assert!(nearest("a", ["b"]).is_empty());
-    }
-
-    #[test]
-    fn a_swap_counts_once() {
-        assert_eq!(edit_distance("prot", "port"), 1);
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-    }
 
     #[test]
     fn long_and_strange_text_is_cut_and_escaped() {

@@ -120,6 +120,10 @@ text_id!(
     /// One apply, rollback or other journalled run, such as `20261122T161500Z-3f9a`.
     RunId, 64, &['-', 'T', 'Z'], "a run id such as 20261122T161500Z-3f9a"
 );
+text_id!(
+    /// Who runs the program and where, such as `ann@bastion-1`: for people, not for access.
+    Operator, 80, &['.', '_', '-', '@'], "an operator such as ann@bastion-1"
+);
 
 #[cfg(test)]
 mod tests {

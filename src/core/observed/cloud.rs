@@ -48,6 +48,9 @@ pub struct Instance {
     pub vswitch: Option<VSwitchId>,
     /// `InstanceType`.
     pub instance_type: String,
+    /// `ImageId`: the image its system disk was made from, where the answer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
     /// `InstanceChargeType`.
     pub charge_type: ChargeType,
     /// `InternetChargeType`.

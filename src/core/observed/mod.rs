@@ -7,7 +7,9 @@ pub mod applied;
 mod cloud;
 pub mod facts;
 mod frame;
+pub mod lease;
 pub mod probed;
+pub mod pushed;
 
 pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{
@@ -16,6 +18,7 @@ pub use cloud::{
 };
 pub use facts::Facts;
 pub use frame::HostTextError;
+pub use lease::{LeaseEnd, LeaseHolder, LeaseReport};
 pub use probed::ProbeReport;
 
 use serde::{Deserialize, Serialize};

@@ -12,6 +12,7 @@ mod op;
 pub mod rc_local;
 pub mod route;
 mod show;
+mod stale;
 
 pub use build::{Observed, Policy, plan};
 pub use egress::expected_egress;
@@ -19,6 +20,7 @@ pub use finding::{Finding, Severity};
 pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
 pub use route::RouteTarget;
 pub use show::{Detail, hosts, plan_json, plan_text};
+pub use stale::differences;
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;

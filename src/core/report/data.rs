@@ -230,16 +230,6 @@ impl HostReport {
     /// Why it did not go well; `None` if it did.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
-        match &self.outcome {
-            HostOutcome::Ok | HostOutcome::Changed => None,
-            HostOutcome::Reverted(reason)
-            | HostOutcome::Failed(reason)
-            | HostOutcome::Unreachable(reason)
-            | HostOutcome::Refused(reason)
-            | HostOutcome::Skipped(reason)
-            | HostOutcome::Stale(reason)
-            | HostOutcome::Locked(reason)
-            | HostOutcome::Unknown(reason) => Some(reason),
-        }
+        self.outcome.reason()
     }
 }

@@ -17,6 +17,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use crate::core::event::HostOutcome;
+
 pub use data::{Check, Egress, HostReport, OutcomeKind, Report, StepTime, Verb};
 pub use escape::{for_html, for_terminal};
 pub use fold::shorten;
@@ -31,7 +33,13 @@ pub use text::{before_after_table, duration, to_text};
 /// if a host has changed since the plan was made, 5 if another run holds a host, else 0.
 #[must_use]
 pub fn exit_code(report: &Report) -> u8 {
-    let code = |host: &HostReport| match OutcomeKind::of(&host.outcome) {
+    exit_code_of(report.hosts.iter().map(|host| &host.outcome))
+}
+
+/// The same for a command without a report.
+#[must_use]
+pub fn exit_code_of<'a>(outcomes: impl IntoIterator<Item = &'a HostOutcome>) -> u8 {
+    let code = |outcome| match OutcomeKind::of(outcome) {
         OutcomeKind::Ok | OutcomeKind::Changed => 0,
         OutcomeKind::Skipped => 8,
         OutcomeKind::Unreachable => 4,
@@ -40,6 +48,6 @@ pub fn exit_code(report: &Report) -> u8 {
         OutcomeKind::Reverted | OutcomeKind::Failed | OutcomeKind::Refused => 2,
         OutcomeKind::Unknown => 10,
     };
-    let codes: Vec<u8> = report.hosts.iter().map(code).collect();
+    let codes: Vec<u8> = outcomes.into_iter().map(code).collect();
     [10, 8, 2, 4, 6, 5].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
 }

@@ -4,6 +4,7 @@
 //! Must never see text that a host has printed, except as such a quoted value.
 
 mod check;
+mod file;
 mod quote;
 mod scripts;
 #[cfg(test)]
@@ -15,18 +16,23 @@ use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::Value;
 
+pub use file::FileTemplate;
 pub use quote::sh_quote;
 pub use scripts::{
-    APPLY_WAIT_SECONDS, ApplyParams, PUBLIC_DESTINATION, ProbeParams, RevertParams, StageParams,
+    APPLY_WAIT_SECONDS, ApplyParams, LeaseParams, LeaseVerb, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION,
+    ProbeParams, PushParams, RevertParams, StageParams,
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 7] = [
+const BUILTIN: [(&str, &str); 10] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
+    ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
+    ("once.sh", include_str!("../../../templates/once.sh.hbs")),
+    ("push.sh", include_str!("../../../templates/push.sh.hbs")),
     ("probe.sh", include_str!("../../../templates/probe.sh.hbs")),
     ("rc_local.sh", include_str!("../../../templates/rc_local.sh.hbs")),
 ];

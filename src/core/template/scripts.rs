@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::{TemplateError, Templates};
-use crate::core::model::MacAddr;
+use crate::core::model::{MacAddr, Operator, RunId};
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
@@ -16,6 +16,9 @@ pub const APPLY_WAIT_SECONDS: u32 = 60;
 
 /// The destination that stands for "the internet" when the kernel is asked for a route. No packet is sent to it.
 pub const PUBLIC_DESTINATION: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
+
+/// Where a host keeps the answers of steps: gone after a boot, as is what a step was about to do.
+pub const ONCE_FOLDER: &str = "/run/egressctl/steps";
 
 /// What stands for a value that only applying can tell.
 const UNKNOWN: &str = "(known after apply)";
@@ -30,6 +33,35 @@ pub struct ApplyParams<'a> {
     pub rc_local: Option<&'a FileChange>,
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
+}
+
+/// What to do with a host's lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeaseVerb {
+    /// Take it if nobody holds it, if it has expired, or if the same run holds it.
+    Acquire,
+    /// Hold it for the full time again.
+    Renew,
+    /// Give it back, by its nonce.
+    Release,
+    /// Only tell who holds it.
+    Show,
+}
+
+/// Values of the lease script.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeaseParams<'a> {
+    /// What to do.
+    pub verb: LeaseVerb,
+    /// For which run.
+    pub run: &'a RunId,
+    /// Whose run.
+    pub owner: &'a Operator,
+    /// Tells this lease from every other one: 16 hexadecimal digits.
+    pub nonce: &'a str,
+    /// How long it holds unless it is renewed, in seconds.
+    pub seconds: u32,
 }
 
 /// Values of the stage script.
@@ -63,6 +95,40 @@ pub struct ProbeParams {
     pub address: Option<Ipv4Addr>,
     /// Limit for one question, in seconds. The script takes at most this and 2 s more for each URL and source, and 10 s.
     pub seconds: u32,
+}
+
+/// Values of the script around a step that is to be done once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct OnceParams<'a> {
+    /// Where answers are kept; [`ONCE_FOLDER`] unless a test knows better.
+    pub folder: &'a str,
+    /// What stands for this step and no other: letters and digits.
+    pub key: &'a str,
+    /// The step's script.
+    pub step: &'a str,
+}
+
+/// Values of the push script. An empty text is "not asked for".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PushParams {
+    /// The file: an absolute path without `.` and `..`.
+    pub dest: String,
+    /// Bytes of the content.
+    pub size: u64,
+    /// The content's SHA-256 in hexadecimal digits.
+    pub sha256: String,
+    /// Permission bits in octal digits; those of the old file if empty.
+    pub mode: String,
+    /// Permission bits in octal digits where there is no old file and `mode` is empty.
+    pub mode_if_new: String,
+    /// Name or number of the owner; the old file's if empty.
+    pub owner: String,
+    /// Name or number of the group; the old file's if empty.
+    pub group: String,
+    /// What is put behind the name of the old file to keep it; it is not kept if empty.
+    pub backup: String,
+    /// `yes`: only look.
+    pub check: &'static str,
 }
 
 #[derive(Serialize)]
@@ -129,6 +195,14 @@ impl Templates {
         self.script("facts.sh", &FactsContext { public: PUBLIC_DESTINATION })
     }
 
+    /// The script that takes, renews, gives back or shows the host's lease.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn lease_script(&self, params: &LeaseParams<'_>) -> Result<String, TemplateError> {
+        self.script("lease.sh", params)
+    }
+
     /// The script that leaves a watcher behind before the interface is plugged in: while it stays, the main table is the
     /// primary's, whatever the host's DHCP client does.
     ///
@@ -173,6 +247,16 @@ impl Templates {
         self.script("revert.sh", &context)
     }
 
+    /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
+    /// its answer. The first line is `egressctl-once first`, `read` (an earlier run's answer) or `again` (an earlier run was
+    /// cut off half-way).
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn once_script(&self, params: &OnceParams<'_>) -> Result<String, TemplateError> {
+        self.render("once.sh", params)
+    }
+
     /// The script that asks the echo services. Changes nothing.
     ///
     /// # Errors
@@ -190,6 +274,14 @@ impl Templates {
         let from_eni = params.address.into_iter().flat_map(|address| asks("eni", address.to_string()));
         let context = ProbeContext { seconds: params.seconds, asks: by_default.chain(from_eni).collect() };
         self.script("probe.sh", &context)
+    }
+
+    /// The script that writes its standard input to a file. It is one word of a command line, not fed to a shell.
+    ///
+    /// # Errors
+    /// A value with a NUL byte.
+    pub fn push_script(&self, params: &PushParams) -> Result<String, TemplateError> {
+        self.render("push.sh", params)
     }
 
     /// The lines that go between the markers in `rc.local`. Unknown values stand as "(known after apply)": a preview.
@@ -236,12 +328,30 @@ impl Templates {
         };
         let address = route.address;
         self.facts_script()?;
+        if let (Ok(run), Ok(owner)) = ("sample".parse(), "sample@bastion".parse()) {
+            let nonce = "0123456789abcdef";
+            let verb = LeaseVerb::Show;
+            self.lease_script(&LeaseParams { verb, run: &run, owner: &owner, nonce, seconds: 1 })?;
+        }
         if let Some(mac) = route.mac {
             self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
         }
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
+        let (none, mode) = (String::new(), "644".to_owned());
+        self.push_script(&PushParams {
+            dest: "/etc/motd".to_owned(),
+            size: 0,
+            sha256: none.clone(),
+            mode: none.clone(),
+            mode_if_new: mode,
+            owner: none.clone(),
+            group: none.clone(),
+            backup: none,
+            check: "no",
+        })?;
         Ok(())
     }
 

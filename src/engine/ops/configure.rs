@@ -1,5 +1,7 @@
 //! The step on the host: one connection, one script, typed answer.
 
+use std::time::Duration;
+
 use super::{Answer, HostTask};
 use crate::core::model::MacAddr;
 use crate::core::observed::applied::{parse_apply, parse_revert, parse_stage};
@@ -8,12 +10,19 @@ use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
 use crate::core::plan::route::host_changes;
 use crate::core::plan::{RouteTarget, rc_local};
 use crate::core::saga::Effect;
-use crate::core::template::{APPLY_WAIT_SECONDS, ApplyParams, RevertParams, StageParams};
+use crate::core::template::{
+    APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, RevertParams, StageParams,
+};
 use crate::engine::{MAX_OUTPUT, target};
 use crate::ports::{Exec, ExitStatus, SshErrorKind};
 
 /// How long the watcher stays: longer than attaching and the wait for the device may take together.
 const STAGE_SECONDS: u32 = 240;
+
+/// What the script says first if it gives an earlier execution's answer.
+const READ: &[u8] = b"egressctl-once read";
+/// After which pauses an answer that got lost is asked for again. A change of routes may take the network a moment.
+const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Why a script that changes the host gave no report.
 enum NoReport {
@@ -23,13 +32,42 @@ enum NoReport {
     Unknown(String),
 }
 
+/// A report, and whether it tells of everything that was done: not if an earlier execution was cut off half-way.
+struct Told {
+    report: ApplyReport,
+    is_all: bool,
+}
+
 impl HostTask {
-    /// Runs a script that changes the host, over a connection of its own.
+    /// Does a step on the host once. If the connection breaks, or the answer cannot be read, others ask for the answer.
     async fn change(
         &self,
-        script: String,
+        step: &str,
         parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
-    ) -> Result<ApplyReport, NoReport> {
+    ) -> Result<Told, NoReport> {
+        let key = nonce().map_err(|error| NoReport::NotRun(format!("no random number: {error}")))?;
+        let params = OnceParams { folder: ONCE_FOLDER, key: &key, step };
+        let script =
+            self.world.templates.once_script(&params).map_err(|error| NoReport::NotRun(error.to_string()))?;
+        let first = match self.ask(&script, &parse).await {
+            Err(NoReport::Unknown(reason)) => reason,
+            other => return other.map(|(report, _)| Told { report, is_all: true }),
+        };
+        for pause in PAUSES {
+            tokio::time::sleep(pause).await;
+            if let Ok((report, was_read)) = self.ask(&script, &parse).await {
+                return Ok(Told { report, is_all: was_read });
+            }
+        }
+        Err(NoReport::Unknown(first))
+    }
+
+    /// One execution over a connection of its own; also whether it gave the answer of an earlier one.
+    async fn ask(
+        &self,
+        script: &str,
+        parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
+    ) -> Result<(ApplyReport, bool), NoReport> {
         let target =
             target::managed(&self.host, self.address).map_err(|error| NoReport::NotRun(error.to_string()))?;
         let session = self
@@ -38,12 +76,12 @@ impl HostTask {
             .connect(&target)
             .await
             .map_err(|error| NoReport::NotRun(error.to_string()))?;
-        let exec = Exec {
-            script,
-            sudo: self.host.ssh.user != "root",
-            wall: self.world.settings.change,
-            max_output: MAX_OUTPUT,
-        };
+        let exec = Exec::script_as_root(
+            script.to_owned(),
+            &self.host.ssh.user,
+            self.world.settings.change,
+            MAX_OUTPUT,
+        );
         let output = session.exec(&exec).await;
         session.close().await;
         let output = output.map_err(|error| match error.kind {
@@ -52,20 +90,21 @@ impl HostTask {
             }
             _ => NoReport::NotRun(error.to_string()),
         })?;
-        parse(&output.stdout).map_err(|error| {
+        let report = parse(&output.stdout).map_err(|error| {
             let ended = match &output.status {
                 ExitStatus::Code(code) => format!("exit code {code}"),
                 ExitStatus::Signal(name) => format!("signal {name}"),
             };
             NoReport::Unknown(format!("{error} ({ended})"))
-        })
+        })?;
+        Ok((report, output.stdout.split(|byte| *byte == b'\n').any(|line| line == READ)))
     }
 
     /// Leaves a watcher on the host that keeps the main table the primary's while the interface is plugged in.
     pub(super) async fn stage(&self, mac: MacAddr) -> Result<(), String> {
         let params = StageParams { mac, primary_ip: self.primary_ip, seconds: STAGE_SECONDS };
         let script = self.world.templates.stage_script(&params).map_err(|error| error.to_string())?;
-        match self.change(script, parse_stage).await {
+        match self.change(&script, parse_stage).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Ok(()),
             Ok(ApplyReport {
                 end: ApplyEnd::Reverted { code, detail } | ApplyEnd::NotReverted { code, detail },
@@ -75,8 +114,8 @@ impl HostTask {
         }
     }
 
-    /// Brings the host to the target. The script looks at everything again and is idempotent, so an answer that got lost
-    /// is settled by running it once more; `rc.local` must still be as it was planned on.
+    /// Brings the host to the target. The script looks at everything again and is idempotent, so one that was cut off
+    /// half-way is run once more; `rc.local` must still be as it was planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
@@ -93,27 +132,21 @@ impl HostTask {
             Ok(script) => script,
             Err(error) => return Answer::Refused(error.to_string()),
         };
-        let mut report = self.change(script.clone(), parse_apply).await;
-        let lost = matches!(report, Err(NoReport::Unknown(_)));
-        if lost {
-            report = self.change(script, parse_apply).await;
-        }
-        let (reason, without_effect) = match report {
-            Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => {
+        let (reason, is_without_effect) = match self.change(&script, parse_apply).await {
+            Ok(Told { report: ApplyReport { end: ApplyEnd::Ok, .. }, .. }) => {
                 let (before, after) = (facts.rc_local.clone(), change.map(|change| change.after));
                 return Answer::Done(Effect::Configured { before, after });
             }
-            Ok(ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }) => {
-                (format!("{code}: {detail}"), true)
+            Ok(Told { report: ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }, is_all }) => {
+                (format!("{code}: {detail}"), is_all)
             }
-            Ok(ApplyReport { end: ApplyEnd::NotReverted { code, detail }, .. }) => {
+            Ok(Told { report: ApplyReport { end: ApplyEnd::NotReverted { code, detail }, .. }, .. }) => {
                 (format!("{code}: {detail}"), false)
             }
             Err(NoReport::NotRun(reason)) => (reason, true),
             Err(NoReport::Unknown(reason)) => (reason, false),
         };
-        // A second copy that did nothing says nothing of the first, whose answer got lost.
-        if without_effect && !lost { Answer::Refused(reason) } else { Answer::Unknown(reason) }
+        if is_without_effect { Answer::Refused(reason) } else { Answer::Unknown(reason) }
     }
 
     /// Takes the host's part back, also after a step of unknown outcome.
@@ -129,11 +162,7 @@ impl HostTask {
         };
         let params = RevertParams { route, before: &before, after: after.as_deref() };
         let script = self.world.templates.revert_script(&params).map_err(|error| error.to_string())?;
-        let mut report = self.change(script.clone(), parse_revert).await;
-        if matches!(report, Err(NoReport::Unknown(_))) {
-            report = self.change(script, parse_revert).await;
-        }
-        match report {
+        match self.change(&script, parse_revert).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => {
                 Ok((!kept.is_empty()).then(|| kept.join("; ")))
             }
@@ -144,6 +173,11 @@ impl HostTask {
             Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => Err(reason),
         }
     }
+}
+
+/// What stands for one step on one host, and for no other.
+fn nonce() -> Result<String, getrandom::Error> {
+    Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }
 
 /// What `rc.local` should become again, and what it is, if what the step wrote is not on record: our block is cut out.

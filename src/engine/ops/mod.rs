@@ -5,6 +5,9 @@
 mod cloud;
 mod configure;
 
+use std::sync::Arc;
+
+use super::lease::Hold;
 use crate::core::inventory::HostDesired;
 use crate::core::observed::Facts;
 use crate::core::plan::{Known, Op};
@@ -40,6 +43,8 @@ pub(super) struct HostTask {
     pub(super) address: std::net::Ipv4Addr,
     /// The addresses its own traffic must leave from afterwards.
     pub(super) egress: Vec<std::net::Ipv4Addr>,
+    /// The lease under which it is changed, once it is claimed.
+    pub(super) lease: Option<Arc<Hold>>,
 }
 
 impl HostTask {
@@ -61,7 +66,12 @@ impl HostTask {
             Op::CreateEni { .. } => self.create_eni(op).await,
             Op::AttachEni { instance } => self.attach_eni(instance, known).await,
             Op::Configure { route } => self.configure(route).await,
-            Op::UnassociateEip { from, private_ip } => self.unassociate(known, from, *private_ip).await,
+            Op::UnassociateEip { from, private_ip } => match self.lease.as_ref().and_then(|hold| hold.lost())
+            {
+                // Whoever has the host now may build on what was done: it stays, and the EIP where it is.
+                Some(reason) => Answer::Unknown(format!("the lease on the host was lost ({reason})")),
+                None => self.unassociate(known, from, *private_ip).await,
+            },
             Op::AssociateEip => self.associate(known).await,
             Op::Verify => Answer::Done(Effect::Nothing),
         }

@@ -12,6 +12,8 @@ use tokio::io::{DuplexStream, ReadBuf, duplex};
 
 use super::*;
 use crate::core::model::Secret;
+use crate::ports::{Asker, AuthMethod, Question, Unanswered};
+use crate::ssh::auth::Custody;
 use crate::ssh::known_hosts::KeyBlob;
 
 /// A stream in which reading panics once it is armed, as a bug in the library would.
@@ -58,23 +60,27 @@ fn key() -> PrivateKey {
     Ed25519Keypair::from_seed(&[7; 32]).into()
 }
 
-fn login() -> Login {
+struct Nobody;
+
+#[async_trait::async_trait]
+impl Asker for Nobody {
+    async fn secret(&self, _: &Question) -> Result<Secret<String>, Unanswered> {
+        panic!("a key without a passphrase asks nothing");
+    }
+}
+
+async fn open(stream: Bomb) -> Result<Link, Setback> {
     let public = key().public_key().to_openssh().unwrap();
     let (algorithm, base64) = public.split_once(' ').unwrap();
-    let within = Duration::from_secs(20);
-    Login {
-        at: "the host".to_owned(),
-        user: "root".to_owned(),
-        key: Arc::new(LoginKey {
-            key: Secret::new(Arc::new(key())),
-            fingerprint: String::new(),
-            file: String::new(),
-        }),
-        trust: Trust::Pinned(KeyBlob::parse(algorithm, base64).unwrap()),
-        deadline: Instant::now() + within,
-        within,
-        keepalive: Keepalive::default(),
-    }
+    let trust = Trust::Pinned(vec![KeyBlob::parse(algorithm, base64).unwrap()]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("id");
+    key().write_openssh_file(&file, russh::keys::ssh_key::LineEnding::LF).unwrap();
+    let custody = Custody::new(Arc::new(Nobody));
+    let who = Arc::new(custody.prepare("root", None, &[AuthMethod::Key { file }]).await.unwrap());
+    let patience = Arc::new(Patience::new(Duration::from_secs(20)));
+    let login = Login { who: &who, trust: &trust, patience: &patience, keepalive: Keepalive::default() };
+    Link::open("the host".to_owned(), stream, &login, &Settings::default()).await
 }
 
 fn host() -> (Bomb, Arc<AtomicBool>) {
@@ -93,14 +99,14 @@ fn host() -> (Bomb, Arc<AtomicBool>) {
 async fn a_panic_during_the_handshake_is_an_error() {
     let (stream, armed) = host();
     armed.store(true, Ordering::SeqCst);
-    let error = Link::open(stream, login(), &Settings::default()).await.err().unwrap();
+    let error = open(stream).await.err().unwrap().error;
     assert!(error.kind == SshErrorKind::Protocol && error.message.contains("panicked"), "{error}");
 }
 
 #[tokio::test]
 async fn a_panic_afterwards_is_an_error_too() {
     let (stream, armed) = host();
-    let link = Link::open(stream, login(), &Settings::default()).await.unwrap();
+    let link = open(stream).await.unwrap();
     armed.store(true, Ordering::SeqCst);
     assert!(link.handle.channel_open_session().await.is_err());
     let error = link.lost("a test ran");
@@ -112,7 +118,7 @@ async fn a_panic_afterwards_is_an_error_too() {
 #[tokio::test]
 async fn a_goodbye_is_written_before_the_link_is_dropped() {
     let (stream, _) = host();
-    let link = Link::open(stream, login(), &Settings::default()).await.unwrap();
+    let link = open(stream).await.unwrap();
     link.close().await;
     assert!(link.is_dead());
 }

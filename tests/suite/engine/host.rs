@@ -9,8 +9,8 @@ use egressctl::engine::{self, Settings};
 use egressctl::ports::{CloudErrorKind, Journal, RunMeta, RunVerb, SshError, SshErrorKind};
 use egressctl::ssh::double::said;
 
-use super::rig::{Rig, base, look};
-use super::state::State;
+use super::rig::{Rig, look};
+use super::state::{Lease, State};
 use super::world::Fault;
 use super::{is_back, is_final, judge};
 
@@ -51,7 +51,7 @@ async fn the_hosts_part_may_go_wrong_in_every_way_twice() {
     for first in ways {
         for second in ways {
             let count = AtomicUsize::new(0);
-            let state = State { view: base().cloud, route: false, echo: true };
+            let state = State::untouched();
             let rig = Rig::of(state, move |cloud, script| {
                 if !script.contains("egressctl-apply 1") {
                     return None;
@@ -113,14 +113,14 @@ fn lost_address(mut state: State, echo: bool) -> State {
 
 #[tokio::test(start_paused = true)]
 async fn an_eip_that_was_found_bound_to_nothing_is_not_left_so_quietly() {
-    let rig = Rig::of(lost_address(migrated().await, false), |_, _| None);
+    let rig = Rig::of(lost_address(migrated().await, false), |_, _| None).remember().await;
     let result = rig.apply().await;
     assert!(matches!(result.outcome, HostOutcome::Reverted(_)), "{result:#?}");
     let state = rig.cloud.state();
     assert!(matches!(state.eip().unwrap().holder, Some(EipHolder::Instance(_))), "{state:#?}");
     assert!(state.reached());
 
-    let rig = Rig::of(lost_address(migrated().await, true), |_, _| None);
+    let rig = Rig::of(lost_address(migrated().await, true), |_, _| None).remember().await;
     rig.cloud.fault("associate", 0, Fault::Error(CloudErrorKind::Refused));
     let result = rig.apply().await;
     assert!(
@@ -186,16 +186,6 @@ async fn what_could_not_be_taken_back_can_be_tried_again_and_its_journal_replays
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rollback_proves_the_inbound_address_or_does_not_claim_it() {
-    let rig = Rig::fresh();
-    rig.apply().await;
-    let mut unseen = look(&rig.cloud);
-    unseen.keys.clear();
-    let (_, results) = rig.rollback_as(&rig.host, &unseen).await;
-    assert!(matches!(results[0].outcome, HostOutcome::Unknown(_)), "{results:#?}");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_refused_account_keeps_the_other_hosts_from_beginning() {
     let mut rig = Rig::fresh();
     rig.world.settings = Settings { forks: 1, ..Settings::default() };
@@ -236,7 +226,7 @@ async fn the_probes_are_not_undone_in_public() {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_reported_and_the_stage_ends_after_it() {
-    let state = State { view: base().cloud, route: false, echo: true };
+    let state = State::untouched();
     let rig = Rig::of(state, |_, script| {
         assert!(!script.contains("egressctl-apply 1"), "on purpose");
         None
@@ -248,6 +238,10 @@ async fn a_panic_is_reported_and_the_stage_ends_after_it() {
         matches!(events.as_slice(), [.., Event::HostDone { .. }, Event::StageFinished { .. }]),
         "{events:#?}"
     );
+    // Nobody was left to give the lease back.
+    let results = rig.rollback().await;
+    assert!(matches!(results[0].outcome, HostOutcome::Locked(_)), "{results:#?}");
+    rig.cloud.change(|state| state.lease = Lease::default());
     let results = rig.rollback().await;
     assert_eq!(results[0].outcome, HostOutcome::Changed, "{results:#?}");
     assert!(is_back(&rig.cloud.state()));

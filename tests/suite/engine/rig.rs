@@ -8,10 +8,11 @@ use egressctl::core::event::Event;
 use egressctl::core::inventory::{Context, HostDesired, parse};
 use egressctl::core::model::{InstanceId, RunId};
 use egressctl::core::observed::Observation;
-use egressctl::core::plan::{Observed, Plan, Policy, plan};
+use egressctl::core::plan::{Known, Observed, Plan, Policy, plan};
 use egressctl::core::report::HostReport;
+use egressctl::core::saga::{Began, Record};
 use egressctl::core::template::Templates;
-use egressctl::engine::{self, Discovered, RollbackHost, Settings, Stop, World};
+use egressctl::engine::{self, Claims, Discovered, RollbackHost, Settings, Stop, World};
 use egressctl::journal::MemoryJournal;
 use egressctl::ports::{
     Clock, EventSink, Exec, HostKey, Journal, Output, RunMeta, RunVerb, SshError, SshErrorKind, Target,
@@ -20,6 +21,7 @@ use egressctl::ssh::double::{ScriptedTransport, said};
 
 use super::state::{ADDRESS, SNAT, State};
 use super::world::FakeCloud;
+use crate::support::facts::{frame, printed};
 
 static RUNS: AtomicU32 = AtomicU32::new(0);
 static TEMPLATES: OnceLock<Arc<Templates>> = OnceLock::new();
@@ -75,10 +77,6 @@ fn key() -> HostKey {
     HostKey { openssh: "ssh-ed25519 double".to_owned(), fingerprint: "SHA256:double".to_owned() }
 }
 
-fn frame(name: &str, status: u32, text: &str) -> String {
-    format!("@@ {name} {status} {}\n{text}\n", text.len())
-}
-
 fn probe(state: &State, script: &str) -> Output {
     let mut out = frame("begin", 0, "egressctl-probe 1") + &frame("instance", 0, "i-web1");
     let answer = |address: &str| {
@@ -102,16 +100,24 @@ fn host_side(cloud: &FakeCloud, target: &Target, exec: &Exec, script: &Script) -
     if target.address == IpAddr::V4(ADDRESS) && !cloud.state().reached() {
         return Err(lost());
     }
-    if let Some(answer) = script(cloud, &exec.script) {
+    let script_text = exec.command.to_string();
+    if let Some(answer) = script(cloud, &script_text) {
         return answer;
     }
-    if exec.script.contains("egressctl-probe 1") {
-        return Ok(probe(&cloud.state(), &exec.script));
+    if script_text.contains("egressctl-probe 1") {
+        return Ok(probe(&cloud.state(), &script_text));
     }
-    if exec.script.contains("egressctl-stage 1") {
+    if script_text.contains("egressctl-stage 1") {
         return Ok(said("egressctl-stage 1\nresult ok\n"));
     }
-    let apply = exec.script.contains("egressctl-apply 1");
+    if script_text.contains("egressctl-facts 1") {
+        let seen = look(cloud).observed.facts.into_values().next().unwrap();
+        return Ok(said(&printed(seen.seen().unwrap())));
+    }
+    if script_text.contains("egressctl-lease 1") {
+        return Ok(said(&cloud.change(|state| state.lease.answer(&script_text))));
+    }
+    let apply = script_text.contains("egressctl-apply 1");
     cloud.change(|state| state.route = apply);
     Ok(said(&format!("egressctl-{} 1\nresult ok\n", if apply { "apply" } else { "revert" })))
 }
@@ -119,7 +125,7 @@ fn host_side(cloud: &FakeCloud, target: &Target, exec: &Exec, script: &Script) -
 impl Rig {
     /// A host that nothing has been done to.
     pub(super) fn fresh() -> Self {
-        Self::of(State { view: base().cloud, route: false, echo: true }, |_, _| None)
+        Self::of(State::untouched(), |_, _| None)
     }
 
     pub(super) fn of(
@@ -153,6 +159,7 @@ impl Rig {
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
+            claims: Claims::new("ann@bastion".parse().unwrap()),
         };
         let (host, discovered) = (host(), look(&cloud));
         let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy { now_ms: 0 });
@@ -168,6 +175,17 @@ impl Rig {
     async fn begin(&self, id: &RunId, verb: RunVerb) {
         let meta = RunMeta { id: id.clone(), verb, started_ms: 0, inventory: "inventory.yaml".to_owned() };
         self.journal.begin(&meta).await.unwrap();
+    }
+
+    /// Puts an earlier run into the journal that knew this host's inbound address.
+    pub(super) async fn remember(self) -> Self {
+        let earlier = run_id();
+        self.begin(&earlier, RunVerb::Apply).await;
+        let known = Known { inbound: Some(ADDRESS), ..Known::default() };
+        let began = Began { instance: self.host.instance.clone(), known, ops: Vec::new() };
+        let record = Record::Began(Box::new(began));
+        self.journal.append(&earlier, &self.host.name, 0, &record).await.unwrap();
+        self
     }
 
     pub(super) async fn apply(&self) -> HostReport {

@@ -5,6 +5,8 @@ use std::net::Ipv4Addr;
 use egressctl::core::model::{AllocationId, EniId};
 use egressctl::core::observed::{CloudView, Eip, EipHolder, EipStatus, Eni, InstanceEip};
 
+use super::rig::base;
+
 pub(super) const ADDRESS: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 11);
 pub(super) const SNAT: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 250);
 pub(super) const ENI_ADDRESS: Ipv4Addr = Ipv4Addr::new(172, 16, 0, 20);
@@ -16,9 +18,52 @@ pub(super) struct State {
     pub route: bool,
     /// The egress probes are answered.
     pub echo: bool,
+    /// Who holds the host.
+    pub lease: Lease,
+}
+
+/// The lease on the host: nonce and run of its holder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Lease(pub Option<(String, String)>);
+
+impl Lease {
+    /// What the lease script does and prints.
+    pub(super) fn answer(&mut self, script: &str) -> String {
+        let value = |key: &str| {
+            let line = script.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.unwrap().trim_matches('\'').to_owned()
+        };
+        let (nonce, run) = (value("nonce"), value("run"));
+        let holder = match &self.0 {
+            Some((nonce, run)) => format!("holder {nonce} {run} bob@elsewhere 1795363200 300\n"),
+            None => String::new(),
+        };
+        let ours = self.0.as_ref().is_some_and(|(held, _)| *held == nonce);
+        let free = self.0.as_ref().is_none_or(|(_, held)| *held == run);
+        let (holder, result) = match value("verb").as_str() {
+            "acquire" if free => {
+                self.0 = Some((nonce, run));
+                (holder, "taken")
+            }
+            "renew" if ours => (String::new(), "renewed"),
+            "release" if ours || self.0.is_none() => {
+                self.0 = None;
+                (String::new(), "released")
+            }
+            "show" if self.0.is_none() => (holder, "free"),
+            "acquire" | "show" => (holder, "held"),
+            _ => (holder, "lost"),
+        };
+        format!("egressctl-lease 1\n{holder}result {result}\n")
+    }
 }
 
 impl State {
+    /// A host that nothing has been done to.
+    pub(super) fn untouched() -> Self {
+        Self { view: base().cloud, route: false, echo: true, lease: Lease::default() }
+    }
+
     pub(super) fn eip(&self) -> Option<&Eip> {
         self.view.eips.values().next()
     }

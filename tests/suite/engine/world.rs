@@ -42,6 +42,7 @@ struct Inner {
     faults: BTreeMap<(&'static str, usize), Fault>,
     pending: Vec<(Instant, &'static str, Act)>,
     blind: bool,
+    slow: BTreeMap<&'static str, Duration>,
     writes: Vec<&'static str>,
     wrongs: Vec<String>,
 }
@@ -65,6 +66,7 @@ impl FakeCloud {
             faults: BTreeMap::new(),
             pending: Vec::new(),
             blind: false,
+            slow: BTreeMap::new(),
             writes: Vec::new(),
             wrongs: Vec::new(),
         };
@@ -91,6 +93,11 @@ impl FakeCloud {
     /// The `nth` call of the action (from 1) goes wrong; 0 means every call.
     pub(super) fn fault(&self, action: &'static str, nth: usize, fault: Fault) {
         self.inner().faults.insert((action, nth), fault);
+    }
+
+    /// Every call of the action takes this long.
+    pub(super) fn slow(&self, action: &'static str, takes: Duration) {
+        self.inner().slow.insert(action, takes);
     }
 
     pub(super) fn heal(&self) {
@@ -130,6 +137,8 @@ impl FakeCloud {
             Some((_, _, Record::UndoIntent(step))) => *step == steps.1,
             _ => false,
         };
+        let takes = self.inner().slow.get(action).copied().unwrap_or_default();
+        tokio::time::sleep(takes).await;
         let mut inner = self.inner();
         inner.writes.push(action);
         if !announced {

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod host;
 #[cfg(test)]
+mod lease;
+#[cfg(test)]
+mod once;
+#[cfg(test)]
 mod staged;
 
 use std::fs;

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use egressctl::core::model::RunId;
+use egressctl::core::run::RunNote;
 use egressctl::core::saga::{Record, Saga};
 use egressctl::journal::SqliteJournal;
 use egressctl::ports::Journal;
@@ -182,9 +183,20 @@ impl Stage {
         self.json(&format!("{name}.out"))["report"]["run"].as_str().unwrap().parse().unwrap()
     }
 
+    fn journal(&self) -> SqliteJournal {
+        SqliteJournal::open(&self.state().join("journal.sqlite")).unwrap()
+    }
+
+    /// The journal's lines about a run as a whole.
+    pub(super) fn notes(&self, run: &RunId) -> Vec<RunNote> {
+        let journal = self.journal();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(journal.notes(run)).unwrap().into_iter().map(|(_, note)| note).collect()
+    }
+
     /// The journal's records of a run, host by host.
     pub(super) fn records(&self, run: &RunId) -> BTreeMap<String, Vec<Record>> {
-        let journal = SqliteJournal::open(&self.state().join("journal.sqlite")).unwrap();
+        let journal = self.journal();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let mut hosts: BTreeMap<String, Vec<Record>> = BTreeMap::new();
         for (host, _, record) in runtime.block_on(journal.records(run)).unwrap() {

@@ -94,7 +94,7 @@ async fn host_keys_that_must_not_pass() {
     assert!(message.contains("revoked at") && message.contains(":2"), "{message}");
     let authority = format!("@cert-authority {name} {other}");
     let message = refusal(&with(sshd.policy(&authority)), SshErrorKind::HostKeyUnknown).await;
-    assert!(message.contains("not supported yet"), "{message}");
+    assert!(message.contains("it shows no certificate"), "{message}");
     refusal(&with(pinned(&other)), SshErrorKind::HostKeyChanged).await;
     refusal(&with(pinned("ssh-ed25519 AAAA")), SshErrorKind::Local).await;
     assert!(!sshd.log().contains("Accepted"), "nothing was revealed to a host that was not known");
@@ -132,8 +132,8 @@ async fn private_keys_that_cannot_be_used() {
     let pem = keys.make("pem", &["-t", "rsa", "-m", "PEM", "-N", "secret"]);
     let table = [
         (keys.path("missing"), "cannot be read"),
-        (locked, "passphrase"),
-        (pem, "passphrase"),
+        (locked, "nobody is there to answer Passphrase"),
+        (pem, "nobody is there to answer Passphrase"),
         (open, "chmod 600"),
         (junk, "no private key"),
         (public, "without .pub"),

@@ -1,10 +1,13 @@
 //! Running scripts: output, ends, limits, lost connections.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egressctl::ports::{Exec, ExitStatus, Keepalive, Session, SshErrorKind, Target, Transport as _};
+use egressctl::ports::{
+    Command, Exec, ExitStatus, Hearing, Keepalive, Session, SshErrorKind, Stdin, Target, Transport as _,
+};
 
-use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, run, script};
+use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, ends, run, script};
 
 #[tokio::test]
 async fn output_is_kept_apart_and_ends_are_told() {
@@ -19,23 +22,6 @@ async fn output_is_kept_apart_and_ends_are_told() {
     let got = run(&*session, "printf 'a\\000\\377b'").await;
     assert_eq!(got.stdout, b"a\0\xffb");
     session.close().await;
-}
-
-#[tokio::test]
-async fn sudo_is_asked_without_a_prompt() {
-    let keys = Keys::new();
-    let sshd = Sshd::start(&keys, "");
-    let bin = keys.dir.path().join("bin");
-    std::fs::create_dir(&bin).unwrap();
-    // Stands in for sudo: says how it was called, then does it.
-    std::fs::write(bin.join("sudo"), "#!/bin/sh\nprintf '%s ' \"$@\"\nshift\nexec \"$@\"\n").unwrap();
-    super::rig::chmod(&bin.join("sudo"), 0o755);
-    let extra = format!("SetEnv SHLVL=9 PATH={}:/usr/bin:/bin", bin.display());
-    drop(sshd);
-    let sshd = Sshd::start(&keys, &extra);
-    let session = connect(&sshd.target(&keys)).await.unwrap();
-    let got = session.exec(&Exec { sudo: true, ..script("echo done") }).await.unwrap();
-    assert_eq!(String::from_utf8_lossy(&got.stdout), "-n /bin/sh -s done\n");
 }
 
 #[tokio::test]
@@ -101,15 +87,6 @@ async fn a_caller_who_walks_away_ends_the_command() {
         () = started => {}
     }
     ends(std::fs::read_to_string(note).unwrap().trim()).await;
-}
-
-/// Waits for the end of a process.
-async fn ends(pid: &str) {
-    let begun = Instant::now();
-    while std::path::Path::new("/proc").join(pid).exists() {
-        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test]
@@ -191,4 +168,86 @@ async fn a_host_gone_silent_midway_is_found_out_by_keepalives() {
     let error = midway(&*session, || cable.freeze()).await;
     assert!(error.kind == SshErrorKind::Lost && error.message.contains("keepalives"), "{error}");
     session.close().await;
+}
+
+fn argv(words: &[&str]) -> Exec {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    Exec::new(Command::Argv(words), PATIENCE, 64 * 1024)
+}
+
+#[tokio::test]
+async fn words_arrive_as_they_are_and_input_is_the_commands() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let words = ["", " ", "$HOME", "a'b", "\"", "\\", "*", "-n", "a\nb", "ä", "!x", "~"];
+    let got = session.exec(&argv(&[&["printf", "%s|"], &words[..]].concat())).await.unwrap();
+    assert_eq!(String::from_utf8(got.stdout).unwrap(), words.map(|word| word.to_owned() + "|").concat());
+    let got = session.exec(&argv(&["cat"])).await.unwrap();
+    assert_eq!((got.stdout.len(), got.status), (0, ExitStatus::Code(0)));
+    let fed = Exec { stdin: Stdin::Bytes(b"a\0b"[..].into()), ..argv(&["cat"]) };
+    assert_eq!(session.exec(&fed).await.unwrap().stdout, b"a\0b");
+    let missing = session.exec(&argv(&["no-such-command"])).await.unwrap();
+    assert_eq!(missing.status, ExitStatus::Code(127));
+}
+
+#[tokio::test]
+async fn one_file_feeds_many_commands_at_once() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
+    let path = keys.path("input");
+    std::fs::write(&path, &bytes).unwrap();
+    let file = Arc::new(std::fs::File::open(&path).unwrap());
+    let fed = || Exec { stdin: Stdin::File(Arc::clone(&file)), ..argv(&["sha256sum"]) };
+    let (one, two) = (fed(), fed());
+    let (one, two) = tokio::join!(session.exec(&one), session.exec(&two));
+    let local = std::process::Command::new("sha256sum").stdin(std::fs::File::open(&path).unwrap()).output();
+    let local = local.unwrap().stdout;
+    assert_eq!((one.unwrap().stdout, two.unwrap().stdout), (local.clone(), local));
+    // Much more than a window, and nobody reads it.
+    let unread = Exec { stdin: Stdin::File(Arc::clone(&file)), ..argv(&["true"]) };
+    assert_eq!(session.exec(&unread).await.unwrap().status, ExitStatus::Code(0));
+    let folder = Exec { stdin: Stdin::File(Arc::new(std::fs::File::open("/").unwrap())), ..argv(&["cat"]) };
+    assert_eq!(session.exec(&folder).await.unwrap_err().kind, SshErrorKind::Local);
+}
+
+#[tokio::test]
+async fn silence_is_limited_and_talking_is_not_silence() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let quiet = |text: &str| Exec { idle: Some(Duration::from_secs(3)), ..script(text) };
+    let got = session.exec(&quiet("for n in 1 2 3 4 5 6 7 8; do echo $n; sleep 0.5; done")).await.unwrap();
+    assert_eq!(got.status, ExitStatus::Code(0));
+    let note = keys.path("pid");
+    let error = session.exec(&quiet(&format!("echo $$ > {}; sleep 600", note.display()))).await.unwrap_err();
+    assert!(error.kind == SshErrorKind::Timeout && error.message.contains("silent for 3 s"), "{error}");
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
+}
+
+#[tokio::test]
+async fn a_wish_to_end_it_ends_everything_it_began() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pids");
+    let (wish, wished) = tokio::sync::watch::channel(false);
+    let text = format!(
+        "exec 9>{}; sleep 600 & echo $$ $! >&9; sh -c 'echo $$ >&9; echo ready; sleep 601'; echo late",
+        note.display()
+    );
+    let hearing = Hearing::new(move |_, piece| {
+        if piece.starts_with(b"ready") {
+            wish.send(true).unwrap();
+        }
+    });
+    let exec = Exec { cancel: Some(wished), hearing: Some(hearing), ..script(text) };
+    let error = session.exec(&exec).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Cancelled, "{error}");
+    for pid in std::fs::read_to_string(note).unwrap().split_whitespace() {
+        ends(pid).await;
+    }
+    assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
 }

@@ -5,12 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use egressctl::core::model::Secret;
 use egressctl::ports::{
-    AuthMethod, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output, Session, SshError, SshErrorKind,
-    Target, Transport as _,
+    Asker, AuthMethod, Command as Remote, Exec, Hop, HostKey, HostKeyPolicy, Jump, Keepalive, Output,
+    Question, Session, SshError, SshErrorKind, Target, Transport as _, Unanswered,
 };
 use egressctl::ssh::known_hosts::lookup_name;
 use egressctl::ssh::{Russh, Settings};
@@ -78,6 +80,17 @@ pub(super) struct Sshd {
 impl Sshd {
     /// Starts one with host keys of all three types and `extra` lines of configuration.
     pub(super) fn start(client: &Keys, extra: &str) -> Self {
+        Self::start_by(client, extra, || Command::new(SSHD))
+    }
+
+    /// Starts one in whose eyes `pam` is the file `/etc/pam.d/sshd`: in a mount namespace of its own, in which whoever runs
+    /// the tests may mount.
+    pub(super) fn start_with(client: &Keys, extra: &str, pam: &Path) -> Self {
+        Self::start_by(client, extra, || with_pam(pam))
+    }
+
+    /// Starts one by a command that becomes sshd.
+    pub(super) fn start_by(client: &Keys, extra: &str, starter: impl Fn() -> Command) -> Self {
         assert!(
             Path::new(SSHD).exists(),
             "{SSHD} is missing; these tests need it (apt-get install openssh-server)"
@@ -104,7 +117,7 @@ impl Sshd {
             );
             let config = keys.write("sshd_config", &config);
             let log = fs::File::create(keys.path("log")).unwrap();
-            let mut command = Command::new(SSHD);
+            let mut command = starter();
             command.args(["-D", "-e", "-f"]).arg(config);
             let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
             for _ in 0..500 {
@@ -132,8 +145,13 @@ impl Sshd {
         self.policy(&self.line(kind))
     }
 
-    /// A policy over a file with this text.
+    /// A policy over a file with this text, for the name `h` at this sshd's port.
     pub(super) fn policy(&self, text: &str) -> HostKeyPolicy {
+        self.policy_for(&lookup_name("h", self.port), text)
+    }
+
+    /// A policy over a file with this text.
+    pub(super) fn policy_for(&self, name: &str, text: &str) -> HostKeyPolicy {
         let mut number = 0;
         let path = loop {
             let path = self.keys.path(&format!("known_hosts.{number}"));
@@ -143,7 +161,7 @@ impl Sshd {
             number += 1;
         };
         fs::write(&path, text).unwrap();
-        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![lookup_name("h", self.port)] }
+        HostKeyPolicy::KnownHosts { files: vec![path], names: vec![name.to_owned()] }
     }
 
     /// A target: our own login with the client's key `id`, host key on record.
@@ -181,6 +199,16 @@ impl Drop for Sshd {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn with_pam(pam: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    if !rustix::process::geteuid().is_root() {
+        command.args(["--user", "--map-current-user", "--keep-caps"]);
+    }
+    let script = "mount --bind \"$0\" /etc/pam.d/sshd && exec \"$@\"";
+    command.args(["--mount", "--", "/bin/sh", "-c", script]).arg(pam).arg(SSHD);
+    command
 }
 
 fn free_port() -> u16 {
@@ -252,8 +280,38 @@ pub(super) fn through(jumps: impl IntoIterator<Item = Jump>) -> Vec<Hop> {
     jumps.into_iter().map(Hop::from).collect()
 }
 
+/// A client with nobody to ask.
 pub(super) fn client() -> Russh {
-    Russh::new(Settings::default())
+    client_of(&Person::new(|_| None))
+}
+
+pub(super) fn client_of(person: &Arc<Person>) -> Russh {
+    Russh::new(Settings::default(), Arc::clone(person) as Arc<dyn Asker>)
+}
+
+/// Answers questions, and notes them.
+pub(super) struct Person {
+    answer: fn(&Question) -> Option<&'static str>,
+    asked: Mutex<Vec<Question>>,
+}
+
+impl Person {
+    pub(super) fn new(answer: fn(&Question) -> Option<&'static str>) -> Arc<Self> {
+        Arc::new(Self { answer, asked: Mutex::default() })
+    }
+
+    pub(super) fn asked(&self) -> Vec<Question> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+#[async_trait]
+impl Asker for Person {
+    async fn secret(&self, question: &Question) -> Result<Secret<String>, Unanswered> {
+        self.asked.lock().unwrap().push(question.clone());
+        let nobody = || Unanswered(format!("nobody is there to answer {question:?}"));
+        (self.answer)(question).map(|answer| Secret::new(answer.to_owned())).ok_or_else(nobody)
+    }
 }
 
 pub(super) async fn connect(target: &Target) -> Result<Box<dyn Session>, SshError> {
@@ -270,7 +328,7 @@ pub(super) async fn refusal(target: &Target, kind: SshErrorKind) -> String {
 }
 
 pub(super) fn script(text: impl Into<String>) -> Exec {
-    Exec { script: text.into(), sudo: false, wall: PATIENCE, max_output: 64 * 1024 }
+    Exec::new(Remote::Script(text.into()), PATIENCE, 64 * 1024)
 }
 
 pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
@@ -278,7 +336,7 @@ pub(super) async fn run(session: &dyn Session, text: &str) -> Output {
 }
 
 pub(super) fn pinned(public: &str) -> HostKeyPolicy {
-    HostKeyPolicy::Pinned(HostKey { openssh: public.to_owned(), fingerprint: String::new() })
+    HostKeyPolicy::Pinned(vec![HostKey { openssh: public.to_owned(), fingerprint: String::new() }])
 }
 
 pub(super) fn chmod(path: &Path, mode: u32) {
@@ -300,4 +358,13 @@ pub(super) async fn fake(says: &'static [u8], then_close: bool) -> SocketAddr {
         }
     });
     address
+}
+
+/// Waits for the end of a process.
+pub(super) async fn ends(pid: &str) {
+    let begun = std::time::Instant::now();
+    while std::path::Path::new("/proc").join(pid).exists() {
+        assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

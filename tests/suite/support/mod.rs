@@ -1,4 +1,5 @@
 //! What several integration tests need.
 
+pub(crate) mod facts;
 pub(crate) mod lab;
 pub(crate) mod merge;

@@ -47,6 +47,7 @@ pub(in super::super) fn instance(value: &Value) -> Result<InstanceRecord, CloudE
         vpc: rec.optional("VpcAttributes.VpcId")?,
         vswitch: rec.optional("VpcAttributes.VSwitchId")?,
         instance_type: rec.need("InstanceType")?,
+        image: rec.text("ImageId"),
         charge_type: match rec.need::<String>("InstanceChargeType")?.as_str() {
             "PrePaid" => ChargeType::PrePaid,
             "PostPaid" => ChargeType::PostPaid,

@@ -48,6 +48,7 @@ fn is_wanted(params: &Params, instance: &Instance) -> bool {
         && matches(params, "InstanceNetworkType", "vpc")
         && matches(params, "InstanceName", &instance.name)
         && matches(params, "InstanceType", &instance.instance_type)
+        && matches(params, "ImageId", &instance.image)
         && matches(params, "InstanceChargeType", instance.charge.as_str())
         && matches(params, "InternetChargeType", instance.traffic.as_str())
         && params.get("SecurityGroupId").is_none_or(|id| instance.security_groups.iter().any(|own| own == id))
@@ -83,6 +84,7 @@ fn record(cloud: &Cloud, instance: &Instance) -> Value {
         "RegionId": REGION,
         "ZoneId": ZONE,
         "InstanceType": instance.instance_type,
+        "ImageId": instance.image,
         "InstanceNetworkType": "vpc",
         "InstanceChargeType": instance.charge,
         "InternetChargeType": instance.traffic,

@@ -11,8 +11,8 @@ use super::{
 use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
 use crate::core::plan::OWNER_TAG;
 use crate::lab::spec::{
-    BASTION_ADDRESS, BASTION_EIP, Case, HostSpec, LabSpec, NAT_GATEWAY, SNAT_ADDRESS, SUBNETS, VPC, ZONE,
-    done_eni,
+    BASTION_ADDRESS, BASTION_EIP, Case, Flavour, HostSpec, LabSpec, NAT_GATEWAY, SNAT_ADDRESS, SUBNETS, VPC,
+    ZONE, done_eni,
 };
 
 const GROUP: &str = "sg-lab";
@@ -96,6 +96,7 @@ impl Cloud {
             id: id.clone(),
             name: "bastion".to_owned(),
             instance_type: BASTION_TYPE.to_owned(),
+            image: "lab_bastion.vhd".to_owned(),
             charge: ChargeType::PostPaid,
             traffic: TrafficCharge::PayByTraffic,
             bandwidth: 0,
@@ -119,6 +120,7 @@ impl Cloud {
             id: host.instance.clone(),
             name: host.name.to_string(),
             instance_type: HOST_TYPE.to_owned(),
+            image: image(host.flavour).to_owned(),
             charge: if prepaid { ChargeType::PrePaid } else { ChargeType::PostPaid },
             traffic: if prepaid { TrafficCharge::PayByBandwidth } else { TrafficCharge::PayByTraffic },
             bandwidth: if done { 0 } else { BANDWIDTH },
@@ -171,6 +173,14 @@ impl Cloud {
             tags: BTreeMap::new(),
         };
         self.eips.insert(eip.id.clone(), eip);
+    }
+}
+
+const fn image(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::Rhel => "lab_rhel.vhd",
+        Flavour::Debian => "lab_debian.vhd",
+        Flavour::Minimal => "lab_minimal.vhd",
     }
 }
 

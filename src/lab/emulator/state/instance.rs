@@ -50,6 +50,8 @@ pub(crate) struct Instance {
     pub name: String,
     /// `InstanceType`.
     pub instance_type: String,
+    /// `ImageId`.
+    pub image: String,
     /// `InstanceChargeType`.
     pub charge: ChargeType,
     /// `InternetChargeType`.

@@ -1,0 +1,58 @@
+//! Looking at the cloud's records of single hosts again: requests that come close together share one look.
+//!
+//! A host that takes its time must never hold up the others: a look waits for nobody.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{World, discover};
+use crate::core::inventory::HostDesired;
+use crate::core::model::InstanceId;
+use crate::core::observed::CloudView;
+
+/// How long a request waits for others to come.
+const TOGETHER: Duration = Duration::from_millis(100);
+
+/// What a look brings: the cloud's records, and former addresses by the journal.
+pub(super) type Look = Arc<(CloudView, BTreeMap<InstanceId, Ipv4Addr>)>;
+
+type Request = (HostDesired, oneshot::Sender<Result<Look, String>>);
+
+/// Where requests wait for each other.
+#[derive(Default)]
+pub(super) struct Desk(Mutex<Vec<Request>>);
+
+impl Desk {
+    /// Looks at one host's records, together with whoever asks at about the same time.
+    pub(super) async fn look(self: &Arc<Self>, world: &World, host: &HostDesired) -> Result<Look, String> {
+        let (sender, answer) = oneshot::channel();
+        let first = {
+            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.push((host.clone(), sender));
+            waiting.len() == 1
+        };
+        if first {
+            // A task of its own: the host that came first may be given up while the others wait.
+            let (desk, world) = (Arc::clone(self), world.clone());
+            tokio::spawn(async move {
+                tokio::time::sleep(TOGETHER).await;
+                desk.answer(&world).await;
+            });
+        }
+        answer.await.unwrap_or_else(|_| Err("looking at the cloud failed unexpectedly".to_owned()))
+    }
+
+    async fn answer(&self, world: &World) {
+        let requests = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let hosts: Vec<&HostDesired> = requests.iter().map(|(host, _)| host).collect();
+        let look = discover::view(world, &hosts).await.map(Arc::new).map_err(|error| error.to_string());
+        for (_, sender) in requests {
+            // Who has gone away needs no answer.
+            let _ = sender.send(look.clone());
+        }
+    }
+}

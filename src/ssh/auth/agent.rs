@@ -1,0 +1,130 @@
+//! Keys that an SSH agent holds: which one is meant, and signatures by it.
+//!
+//! Must never forward the agent, add to it or take from it, and never wait for it without end. The library bounds what one
+//! answer of an agent may be (256 KiB); a broken answer is an error of ours, not of the host.
+
+use std::path::Path;
+use std::time::Duration;
+
+use russh::keys::agent::client::AgentClient;
+use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
+use russh::keys::{Certificate, HashAlg, PublicKey};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::super::failure::local;
+use super::keys::read_public;
+use crate::core::text::clean_line;
+use crate::ports::{AgentKey, SshError};
+
+/// How long an agent may take to say what it holds.
+const LISTING: Duration = Duration::from_secs(5);
+
+/// What an agent holds.
+pub(in crate::ssh) struct Holdings(Vec<AgentIdentity>);
+
+/// Asks the agent at `socket` what it holds; nothing if there is no agent.
+pub(in crate::ssh) async fn list(socket: &Path) -> Result<Holdings, SshError> {
+    let at = socket.display();
+    let listing = async {
+        let Ok(mut agent) = connect(socket).await else { return Ok(Vec::new()) };
+        agent.request_identities().await
+    };
+    match timeout(LISTING, listing).await {
+        Ok(Ok(held)) => Ok(Holdings(held)),
+        Ok(Err(error)) => Err(local(format!(
+            "the SSH agent at {at} gives an answer that cannot be read: {}",
+            clean_line(error.to_string().as_bytes(), 200)
+        ))),
+        Err(_) => {
+            Err(local(format!("the SSH agent at {at} does not say within {LISTING:?} which keys it holds")))
+        }
+    }
+}
+
+/// Which key is meant: `None` if the agent does not hold it.
+pub(super) async fn choose(
+    socket: &Path,
+    held: &Holdings,
+    wanted: Option<&AgentKey>,
+) -> Result<Option<AgentIdentity>, SshError> {
+    let found = match wanted {
+        None => match &*held.0 {
+            [] => None,
+            [only] => Some(only),
+            several => {
+                let shown: Vec<_> = several.iter().take(8).map(describe).collect();
+                return Err(local(format!(
+                    "the SSH agent at {} holds {} keys, and offering one after the other would get us locked out; say \
+                     which one is meant: {}",
+                    socket.display(),
+                    several.len(),
+                    shown.join(", ")
+                )));
+            }
+        },
+        Some(AgentKey::Fingerprint(fingerprint)) => {
+            let matches = |it: &&AgentIdentity| fingerprint_of(it) == *fingerprint;
+            // A certificate for the key, if there is one, is asked for by its file.
+            held.0.iter().filter(|it| matches!(it, AgentIdentity::PublicKey { .. })).find(matches)
+        }
+        Some(AgentKey::PublicFile(file)) => {
+            let wanted = read_public(file).await?;
+            return Ok(held.0.iter().find(|it| same(it, &wanted)).cloned());
+        }
+    };
+    Ok(found.cloned())
+}
+
+/// A connection to the agent, told for which host it is to sign, so that keys bound to hosts can be used.
+pub(super) async fn for_host(
+    socket: &Path,
+    binding: Option<&AgentSessionBinding>,
+) -> Result<AgentClient<UnixStream>, SshError> {
+    let mut agent = connect(socket).await?;
+    if let Some(binding) = binding {
+        // Agents other than OpenSSH's may not know of this, and hold no such keys then.
+        let _ = timeout(LISTING, agent.bind_session(binding, false)).await;
+    }
+    Ok(agent)
+}
+
+async fn connect(socket: &Path) -> Result<AgentClient<UnixStream>, SshError> {
+    let failed = |e: &dyn std::fmt::Display| local(format!("no SSH agent at {}: {e}", socket.display()));
+    let opening = timeout(LISTING, UnixStream::connect(socket));
+    let stream = opening.await.map_err(|e| failed(&e))?.map_err(|e| failed(&e))?;
+    Ok(AgentClient::connect(stream))
+}
+
+/// A key as people know it: fingerprint and comment.
+pub(super) fn describe(identity: &AgentIdentity) -> String {
+    let (AgentIdentity::PublicKey { comment, .. } | AgentIdentity::Certificate { comment, .. }) = identity;
+    let comment = clean_line(comment.as_bytes(), 60);
+    let fingerprint = fingerprint_of(identity);
+    if comment.is_empty() { fingerprint } else { format!("{fingerprint} ({comment})") }
+}
+
+fn fingerprint_of(identity: &AgentIdentity) -> String {
+    let key = match identity {
+        AgentIdentity::PublicKey { key, .. } => key.key_data(),
+        AgentIdentity::Certificate { certificate, .. } => certificate.public_key(),
+    };
+    key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// What a `.pub` file holds.
+pub(super) enum Public {
+    Key(Box<PublicKey>),
+    Certificate(Box<Certificate>),
+}
+
+fn same(held: &AgentIdentity, wanted: &Public) -> bool {
+    match (held, wanted) {
+        (AgentIdentity::PublicKey { key, .. }, Public::Key(wanted)) => key.key_data() == wanted.key_data(),
+        (AgentIdentity::Certificate { certificate, .. }, Public::Certificate(wanted)) => {
+            // Not the comments, which are no part of it.
+            matches!((certificate.to_bytes(), wanted.to_bytes()), (Ok(held), Ok(wanted)) if held == wanted)
+        }
+        _ => false,
+    }
+}

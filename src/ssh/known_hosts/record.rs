@@ -1,0 +1,151 @@
+//! Putting keys on record: a file is looked at again under a lock, and then appended to in one write.
+//!
+//! Must never change a line that is there, and never record a key for a name that has another one.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use data_encoding::BASE64;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha1::Sha1;
+
+use super::certificate::bare;
+use super::{Findings, KeyBlob, KnownHosts, Verdict};
+
+/// A key and the names to record it under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::ssh) struct Addition {
+    pub(in crate::ssh) names: Vec<String>,
+    pub(in crate::ssh) key: KeyBlob,
+}
+
+/// Why nothing was recorded.
+#[derive(Debug)]
+pub(in crate::ssh) enum NotRecorded {
+    /// The file says something else about one of the hosts by now.
+    Contradicted(Addition, Verdict),
+    /// The name cannot be written.
+    Name(String),
+    /// The file.
+    Io(io::Error),
+}
+
+impl From<io::Error> for NotRecorded {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// The names to record a host under: without `web` where `[web]:2222` is there, which is looked up as well.
+pub(in crate::ssh) fn own_names(names: &[String]) -> Vec<String> {
+    let with_port = |name: &String| names.iter().any(|other| other != name && bare(other) == name);
+    names.iter().filter(|name| !with_port(name)).cloned().collect()
+}
+
+/// A file as it was when we last had its lock.
+#[derive(Debug, Clone)]
+pub(in crate::ssh) struct Read {
+    /// Its length, also of what was appended then.
+    length: u64,
+    /// What it held before that.
+    known: Arc<KnownHosts>,
+}
+
+/// Appends what is not there yet, and returns what there is now. A file that still has the length that it had `before` is
+/// not read again: all that came to it since is then known to the caller, who appended it. Blocks while another process
+/// holds the lock.
+pub(in crate::ssh) fn append(
+    path: &Path,
+    additions: &[Addition],
+    hashed: bool,
+    before: Option<Read>,
+) -> Result<Read, NotRecorded> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let is_new = !path.exists();
+    let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
+    file.lock()?;
+    let length = file.metadata()?.len();
+    let known = match before {
+        Some(before) if before.length == length => before.known,
+        Some(_) | None => Arc::new(KnownHosts::parse(&path.display().to_string(), &text(&mut file)?)),
+    };
+    let wanted = not_there(&known, additions)?;
+    if wanted.is_empty() {
+        return Ok(Read { length, known });
+    }
+    let mut text = if ends_its_line(&mut file, length)? { String::new() } else { "\n".to_owned() };
+    for addition in wanted {
+        text.push_str(&lines(addition, hashed)?);
+    }
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    if is_new {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(Read { length: file.metadata()?.len(), known })
+}
+
+fn text(file: &mut File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn not_there<'a>(
+    known: &Arc<KnownHosts>,
+    additions: &'a [Addition],
+) -> Result<Vec<&'a Addition>, NotRecorded> {
+    let known = [Arc::clone(known)];
+    let mut wanted = Vec::new();
+    for addition in additions {
+        match Findings::look_up(&known, &addition.names).judge(&addition.key) {
+            Verdict::Unknown { .. } => wanted.push(addition),
+            Verdict::Known(_) => {}
+            verdict @ (Verdict::Changed { .. } | Verdict::Revoked(_)) => {
+                return Err(NotRecorded::Contradicted(addition.clone(), verdict));
+            }
+        }
+    }
+    Ok(wanted)
+}
+
+fn ends_its_line(file: &mut File, length: u64) -> io::Result<bool> {
+    if length == 0 {
+        return Ok(true);
+    }
+    let mut last = [0];
+    file.seek(SeekFrom::Start(length - 1))?;
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// One line for all names, or one for each if they are hashed.
+fn lines(addition: &Addition, hashed: bool) -> Result<String, NotRecorded> {
+    let names: Vec<String> = addition.names.iter().map(|name| name.to_lowercase()).collect();
+    let fine = |name: &String| {
+        !name.is_empty()
+            && !name.starts_with(['@', '#', '|'])
+            && name.chars().all(|c| c.is_ascii_graphic() && !"*?!,".contains(c))
+    };
+    if let Some(name) = names.iter().find(|name| !fine(name)) {
+        return Err(NotRecorded::Name(name.clone()));
+    }
+    let key = addition.key.openssh();
+    if !hashed {
+        return Ok(format!("{} {key}\n", names.join(",")));
+    }
+    names.iter().map(|name| Ok(format!("{} {key}\n", hash(name)?))).collect()
+}
+
+fn hash(name: &str) -> io::Result<String> {
+    let mut salt = [0; 20];
+    getrandom::fill(&mut salt).map_err(|error| io::Error::other(error.to_string()))?;
+    let mac = Hmac::<Sha1>::new_from_slice(&salt).map_err(io::Error::other)?;
+    let hash = mac.chain_update(name.as_bytes()).finalize().into_bytes();
+    Ok(format!("|1|{}|{}", BASE64.encode(&salt), BASE64.encode(&hash)))
+}
