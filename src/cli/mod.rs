@@ -5,6 +5,7 @@
 mod apply;
 mod approve;
 mod audit;
+mod beside;
 mod clock;
 mod demo;
 mod ending;

@@ -47,6 +47,26 @@ pub struct Context {
     pub folder: PathBuf,
     /// Environment variables by name. Those of [`Context::VARIABLES`] are looked at, and only if not empty.
     pub environment: BTreeMap<String, String>,
+    /// What lies beside an inventory of Ansible's.
+    pub beside: Beside,
+}
+
+/// The files of variables beside an inventory of Ansible's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// `group_vars/`, by group; later files win.
+    pub group_vars: BTreeMap<String, Vec<VarsFile>>,
+    /// `host_vars/`, by host; later files win.
+    pub host_vars: BTreeMap<String, Vec<VarsFile>>,
+}
+
+/// A file of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VarsFile {
+    /// As mistakes name it.
+    pub file: String,
+    /// Its content, YAML or JSON.
+    pub text: String,
 }
 
 impl Context {
@@ -128,7 +148,11 @@ fn take_apart(
         collector.add(Pos::START, message, format!("expected at most {MOST_BYTES}"));
         return None;
     }
-    let root = node::tree(text, node::Tags::Refused, collector)?;
+    let file = collector.file();
+    let root = match ansible::form(file, text) {
+        Some(form) => ansible::tree(file, text, form, &context.beside, collector)?,
+        None => node::tree(text, node::Tags::Refused, collector)?,
+    };
     let mut reader = Reader { collector, context, need };
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);

@@ -26,6 +26,13 @@ pub(super) struct Node {
     depth: usize,
 }
 
+impl Node {
+    /// A value that no text was parsed for; it is nested no deeper than what it was made from.
+    pub(super) fn new(at: Pos, value: Value) -> Rc<Self> {
+        Rc::new(Self { at, value, depth: 0 })
+    }
+}
+
 /// A YAML value by the core schema of YAML 1.2, numbers still as written.
 #[derive(Debug)]
 pub(super) enum Value {

@@ -3,6 +3,7 @@
 //! Reads names, groups and plain variables, and resolves which value a host has. Must never evaluate anything: a value with
 //! `{{…}}` or one that Ansible Vault has encrypted is a mistake where it is needed, and nothing elsewhere.
 
+mod form;
 mod ini;
 mod literal;
 mod range;
@@ -10,14 +11,20 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod translate;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::mistake::{Collector, Pos};
+use super::node::Node;
+use super::{Beside, VarsFile};
 
-pub(super) use resolve::{Host, resolve};
+pub(super) use form::form;
+
+#[cfg(test)]
+use resolve::Host;
 
 /// Hosts of one inventory that are read; ranges can ask for more than any memory holds.
 pub(super) const MOST_HOSTS: usize = 100_000;
@@ -93,16 +100,42 @@ pub(super) enum Form {
     Yaml,
 }
 
-/// Reads an inventory; mistakes are recorded and the reading goes on.
-pub(super) fn read(file: &str, text: &str, form: Form, collector: &mut Collector<'_>) -> Tree {
+/// An inventory of Ansible's as a tree for our own reader; mistakes are recorded and the reading goes on. `None` only after
+/// one.
+pub(super) fn tree(
+    file: &str,
+    text: &str,
+    form: Form,
+    beside: &Beside,
+    collector: &mut Collector<'_>,
+) -> Option<Rc<Node>> {
+    let tree = read(file, text, form, collector);
+    let mut layers = |files: &BTreeMap<String, Vec<VarsFile>>| -> BTreeMap<String, Vars> {
+        let mut of_one = |files: &Vec<VarsFile>| {
+            let mut vars = Vars::new();
+            for found in files {
+                let mut own = Collector::new(&found.file, &found.text);
+                vars.extend(yaml::read_vars(&found.file.as_str().into(), &found.text, &mut own));
+                collector.take_over(own);
+            }
+            vars
+        };
+        files.iter().map(|(name, files)| (name.clone(), of_one(files))).collect()
+    };
+    let (groups, hosts) = (layers(&beside.group_vars), layers(&beside.host_vars));
+    let hosts = resolve::resolve(&tree, &groups, &hosts, collector);
+    if hosts.is_empty() {
+        collector.add(Pos::START, "the inventory has no hosts", "expected at least one host");
+        return None;
+    }
+    Some(translate::translate(&hosts, file, collector))
+}
+
+/// Reads an inventory as it is written; mistakes are recorded and the reading goes on.
+fn read(file: &str, text: &str, form: Form, collector: &mut Collector<'_>) -> Tree {
     let file: Rc<str> = file.into();
     match form {
         Form::Ini => ini::read(&file, text, collector),
         Form::Yaml => yaml::read(&file, text, collector),
     }
-}
-
-/// Reads a file of variables (`group_vars/web.yml`); its mistakes are about that file.
-pub(super) fn read_vars(file: &str, text: &str, collector: &mut Collector<'_>) -> Vars {
-    yaml::read_vars(&file.into(), text, collector)
 }
