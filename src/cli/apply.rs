@@ -6,12 +6,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::change::ChangeArgs;
 use super::clock::new_run_id;
-use super::ending;
+use super::ending::{self, Running};
 use super::fleet::{Fleet, FleetArgs};
-use super::plan::{detail, look};
+use super::plan::{detail, look, refuse_unfinished};
 use super::problem::Problem;
 use super::rollout::RolloutArgs;
+use super::saved;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::{Verdict, hosts, plan_text};
@@ -19,14 +21,19 @@ use crate::core::report::Verb;
 use crate::core::rollout::{waves, waves_text};
 use crate::engine;
 use crate::ports::{RunMeta, RunVerb};
+use crate::ui::Ui;
 
 /// Bring the hosts to the desired state: plan, show, ask, do, prove
 #[derive(Debug, Args)]
 pub(super) struct ApplyArgs {
+    /// A plan that `egressctl plan --out FILE` saved: it is applied without a question, where everything is as it was
+    saved: Option<PathBuf>,
     #[command(flatten)]
     fleet: FleetArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -41,39 +48,60 @@ pub(super) struct ApplyArgs {
     report: Option<PathBuf>,
 }
 
-pub(super) async fn run(args: ApplyArgs) -> Result<ExitCode, Problem> {
-    let fleet = args.fleet.open()?;
+pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
+    let saved = args.saved.as_deref().map(saved::read).transpose()?;
+    if let Some(saved) = &saved {
+        args.fleet.inventory.get_or_insert_with(|| PathBuf::from(&saved.plan.inventory));
+    }
+    let mut fleet = args.fleet.open()?;
+    let change = if args.check { None } else { Some(args.change.begin(&mut fleet, "apply")?) };
+    let mut gone = Vec::new();
+    if let Some(saved) = &saved {
+        gone = saved.gone(&args.fleet.read_inventory()?.0.hosts);
+        saved.bind(&mut fleet).await?;
+    }
     let started = fleet.world.clock.now_ms();
-    let (discovered, plan) = look(&fleet).await?;
+    let (discovered, mut plan) = look(&fleet).await?;
+    if let Some(saved) = &saved {
+        plan = saved.still_good(&fleet, &discovered, &plan);
+    }
+    refuse_unfinished(&fleet, &mut plan).await?;
     let policy = args.rollout.policy();
     let waves = waves(&plan, &discovered.observed.cloud, &policy);
     let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
-    if args.check {
-        return Ok(ExitCode::SUCCESS);
-    }
+    let Some(mut change) = change else { return Ok(ExitCode::SUCCESS) };
     if plan.is_empty() {
-        let hosts = engine::idle(&plan);
+        let hosts = [engine::idle(&plan), gone].concat();
         let report = ending::report(&fleet, None, Verb::Apply, started, hosts);
         return ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref());
     }
-    if !args.yes {
-        confirm(&fleet, &format!("Change {} as shown?", hosts(plan.count(Verdict::Change))))?;
+    if !args.yes && saved.is_none() {
+        let question = format!("Change {} as shown?", hosts(plan.count(Verdict::Change)));
+        confirm(&fleet.ui, &question, REVIEW)?;
     }
     let id = begin(&fleet, RunVerb::Apply).await?;
+    args.change.watch(&mut change, &fleet, &id)?;
     let hosts = fleet.hosts();
-    let terms = args.rollout.terms(&fleet, args.yes);
+    let mut terms = args.rollout.terms(&fleet, args.yes);
+    terms.saved = saved.map(|saved| saved.hash);
     let work = engine::rollout(&fleet.world, &id, &hosts, &discovered, &plan, terms);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let running = Running { run: &id, watched: change.is_watched() };
+    let (mut results, asked) = match ending::heeding(&fleet, running, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
+    results.extend(gone);
+    change.done();
     let report = ending::report(&fleet, Some(id), Verb::Apply, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))
 }
+
+/// What to do where nobody can be asked about a plan.
+pub(super) const REVIEW: &str = "review the plan, then add --yes";
 
 /// Opens a run in the journal.
 pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<RunId, Problem> {
@@ -85,14 +113,12 @@ pub(super) async fn begin(fleet: &Fleet, verb: RunVerb) -> Result<RunId, Problem
     Ok(id)
 }
 
-/// Asks. Only a full `yes` on a terminal counts.
-pub(super) fn confirm(fleet: &Fleet, question: &str) -> Result<(), Problem> {
+/// Asks. Only a full `yes` on a terminal counts; `instead` is what to do where there is none.
+pub(super) fn confirm(ui: &Ui, question: &str, instead: &str) -> Result<(), Problem> {
     if !std::io::stdin().is_terminal() {
-        return Err(Problem::usage(
-            "nobody can be asked on this standard input: review the plan, then add --yes",
-        ));
+        return Err(Problem::usage(format!("nobody can be asked on this standard input: {instead}")));
     }
-    fleet.ui.err(&format!("{question} Type yes: "));
+    ui.err(&format!("{question} Type yes: "));
     let mut answer = String::new();
     std::io::stdin().lock().read_line(&mut answer).map_err(|error| Problem::failed(error.to_string()))?;
     if answer.trim() == "yes" { Ok(()) } else { Err(Problem::failed("not confirmed; nothing was changed")) }

@@ -12,15 +12,45 @@ use crate::core::model::RunId;
 use crate::core::report::{
     HostReport, Report, Verb, before_after_table, exit_code, to_html, to_json, to_junit, to_text,
 };
-use crate::ui::table;
+use crate::engine::Stop;
+use crate::ui::{Ui, table};
 
 /// Exit code after SIGINT; SIGTERM's is 143.
 const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
-/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`).
+/// A run that is at work.
+pub(super) struct Running<'a> {
+    pub(super) run: &'a RunId,
+    /// A second process binds what is cut off if this one leaves.
+    pub(super) watched: bool,
+}
+
+/// Runs `work` and heeds signals: the first asks to begin nothing new, the second gives up waiting (`Err`). What is left is
+/// gone on with by resuming the run.
 pub(super) async fn heeding<T>(
     fleet: &Fleet,
+    Running { run, watched }: Running<'_>,
+    work: impl Future<Output = T>,
+) -> Result<(T, Option<u8>), ExitCode> {
+    let cut = if watched {
+        "a watchdog binds the EIPs that are bound to nothing now"
+    } else {
+        "EIPs may be bound to nothing until then"
+    };
+    let interrupted = format!(
+        "interrupted: finishing what is begun, beginning nothing new (again to leave at once); \
+         `egressctl resume {run}` goes on with the rest\n"
+    );
+    let left = format!("left at once; {cut}; to go on: egressctl resume {run}\n");
+    heeding_by(&fleet.ui, &fleet.world.stop, [&interrupted, &left], work).await
+}
+
+/// The same with `words` for the first and the second signal.
+pub(super) async fn heeding_by<T>(
+    ui: &Ui,
+    stop: &Stop,
+    words: [&str; 2],
     work: impl Future<Output = T>,
 ) -> Result<(T, Option<u8>), ExitCode> {
     let (Ok(mut interrupt), Ok(mut terminate)) =
@@ -37,16 +67,12 @@ pub(super) async fn heeding<T>(
             _ = terminate.recv() => TERMINATED,
         };
         if asked.is_some() {
-            fleet.ui.err(
-                "left at once; what was begun stands as the journal tells, and `egressctl resume` brings it to its end\n",
-            );
+            ui.err(words[1]);
             return Err(ExitCode::from(code));
         }
         asked = Some(code);
-        fleet.world.stop.ask();
-        fleet
-            .ui
-            .err("interrupted: finishing what is begun, beginning nothing new (again to leave at once)\n");
+        stop.ask();
+        ui.err(words[0]);
     }
 }
 

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::beside;
 use super::clock::SystemClock;
 use super::limit;
 use super::problem::Problem;
+use super::ssh_args::{self, SshArgs};
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{self, Context, Desired, HostDesired};
+use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
-use crate::engine::{Claims, Settings, World};
+use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
 use crate::ports::{Clock, Transport};
 use crate::ssh::Russh;
@@ -25,7 +27,7 @@ use crate::ui::{Color, Progress, Ui, UiOptions};
 pub(super) struct FleetArgs {
     /// Inventory file, YAML or JSON
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
-    pub(super) inventory: PathBuf,
+    pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
     #[arg(short, long, value_name = "PATTERN")]
     pub(super) limit: Option<String>,
@@ -42,9 +44,8 @@ pub(super) struct FleetArgs {
     /// Folder with templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR", env = "EGRESSCTL_TEMPLATES")]
     pub(super) templates: Option<PathBuf>,
-    /// Private key for hosts whose inventory names none
-    #[arg(long, alias = "private-key", value_name = "FILE", env = "EGRESSCTL_KEY_FILE")]
-    pub(super) key_file: Option<PathBuf>,
+    #[command(flatten)]
+    ssh: SshArgs,
     #[command(flatten)]
     pub(super) state: StateArgs,
     #[command(flatten)]
@@ -88,67 +89,75 @@ pub(super) struct Fleet {
 }
 
 impl FleetArgs {
+    /// The inventory's path.
+    pub(super) fn inventory(&self) -> Result<&Path, Problem> {
+        let missing = || Problem::usage("no inventory is given: add -i FILE, or set EGRESSCTL_INVENTORY");
+        self.inventory.as_deref().ok_or_else(missing)
+    }
+
     /// Reads and checks the inventory and selects hosts.
     pub(super) fn read_inventory(&self) -> Result<(Desired, Vec<HostDesired>), Problem> {
-        let name = self.inventory.display().to_string();
-        let text = std::fs::read_to_string(&self.inventory)
+        let mut desired = self.read(inventory::parse)?;
+        for host in &mut desired.hosts {
+            ssh_args::look(&mut host.ssh);
+        }
+        let mut selected = self.select(&desired.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((desired, selected))
+    }
+
+    /// The same for verbs that only log in.
+    pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
+        let mut roster = self.read(inventory::roster)?;
+        for host in &mut roster.hosts {
+            ssh_args::look(&mut host.ssh);
+        }
+        let mut selected = self.select(&roster.hosts)?;
+        for host in selected.iter_mut().filter(|host| host.address.is_none()) {
+            host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
+        }
+        Ok((roster.cloud, selected))
+    }
+
+    fn read<T>(&self, parse: impl FnOnce(&str, &str, &Context) -> Result<T, Mistakes>) -> Result<T, Problem> {
+        let path = self.inventory()?;
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
-        let folder = self.inventory.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
             environment: variables
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
+            beside: beside::read(folder.unwrap_or(Path::new(".")))?,
+            login: self.ssh.context()?,
         };
-        let mut desired = inventory::parse(&name, &text, &context)
-            .map_err(|mistakes| Problem::failed(mistakes.to_string()))?;
-        for host in &mut desired.hosts {
-            self.fill_in(host);
-        }
-        let selected = match &self.limit {
-            Some(pattern) => inventory::select(&desired.hosts, pattern, &limit::lists(pattern, self)?)
-                .map_err(|error| Problem::failed(error.to_string()))?
-                .into_iter()
-                .cloned()
-                .collect(),
-            None => desired.hosts.clone(),
-        };
-        Ok((desired, selected))
+        parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
 
-    /// The defaults that depend on who is calling.
-    fn fill_in(&self, host: &mut HostDesired) {
-        let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-        if host.ssh.known_hosts.is_empty() {
-            host.ssh.known_hosts.push(home.join("known_hosts"));
-        }
-        if host.ssh.key.is_none() {
-            let usual = || Some(home.join("id_ed25519")).filter(|path| path.exists());
-            host.ssh.key = self.key_file.clone().or_else(usual);
-        }
+    fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
+        let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
+        let selected = inventory::select(hosts, pattern, &limit::lists(pattern, self)?)
+            .map_err(|error| Problem::failed(error.to_string()))?;
+        Ok(selected.into_iter().cloned().collect())
     }
 
     /// Everything that a verb needs. Must be called inside a runtime.
     pub(super) fn open(&self) -> Result<Fleet, Problem> {
+        let inventory = self.inventory()?.display().to_string();
         let (desired, selected) = self.read_inventory()?;
         let templates = Arc::new(self.load_templates()?);
         let (state, journal) = (self.state.folder()?, self.state.journal()?);
         let ui = self.show.ui()?;
+        ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let config = AliyunConfig {
-            region: desired.cloud.region.clone(),
-            ecs_endpoint: desired.cloud.ecs_endpoint.clone(),
-            vpc_endpoint: desired.cloud.vpc_endpoint.clone(),
-            credentials: desired.cloud.credentials,
-            metadata_base: None,
-            tuning: Tuning::default(),
-        };
-        let cloud = Aliyun::new(&config, &Env::process(), Arc::clone(&clock))
-            .map_err(|error| Problem::failed(error.to_string()))?;
+        let cloud = cloud(&desired.cloud, &clock)?;
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
-        let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
-        let ssh = Arc::new(ssh.by_clock(Arc::clone(&clock)));
+        let ssh = ssh(&ui, &clock);
         let world = World {
             cloud: Arc::new(cloud),
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
@@ -158,9 +167,10 @@ impl FleetArgs {
             templates,
             settings: Settings { forks: self.forks, ..Settings::default() },
             stop: crate::engine::Stop::default(),
+            cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory: self.inventory.display().to_string() })
+        Ok(Fleet { selected, world, ssh, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -181,6 +191,33 @@ impl FleetArgs {
             }
         }
         Templates::with_overrides(overrides).map_err(|error| Problem::failed(error.to_string()))
+    }
+}
+
+/// The client of a cloud.
+pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
+    let config = AliyunConfig {
+        region: desired.region.clone(),
+        ecs_endpoint: desired.ecs_endpoint.clone(),
+        vpc_endpoint: desired.vpc_endpoint.clone(),
+        credentials: desired.credentials,
+        metadata_base: None,
+        tuning: Tuning::default(),
+    };
+    Aliyun::new(&config, &Env::process(), Arc::clone(clock))
+        .map_err(|error| Problem::failed(error.to_string()))
+}
+
+/// The SSH client, which asks by this interface.
+pub(super) fn ssh(ui: &Ui, clock: &Arc<dyn Clock>) -> Arc<Russh> {
+    let ssh = Russh::new(crate::ssh::Settings::default(), Arc::new(ui.sink()));
+    Arc::new(ssh.by_clock(Arc::clone(clock)))
+}
+
+/// Says once what was ignored in the files of host keys.
+pub(super) fn say_warnings(ui: &Ui, ssh: &Russh) {
+    for warning in ssh.take_warnings() {
+        ui.err(&format!("warning: {}\n", for_terminal(&warning)));
     }
 }
 
@@ -215,9 +252,7 @@ impl ShowArgs {
 impl Fleet {
     /// Says once what was ignored in the files of host keys.
     pub(super) fn say_warnings(&self) {
-        for warning in self.ssh.take_warnings() {
-            self.ui.err(&format!("warning: {}\n", for_terminal(&warning)));
-        }
+        say_warnings(&self.ui, &self.ssh);
     }
 
     /// The selected hosts by reference.

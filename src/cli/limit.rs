@@ -62,7 +62,7 @@ fn from_file(name: &str) -> Result<BTreeSet<HostName>, Problem> {
 
 /// Where the newest run on this inventory has come to.
 fn last_run(args: &FleetArgs) -> Result<Progress, Problem> {
-    let wanted = &args.inventory;
+    let wanted = args.inventory()?;
     // A command that is async already cannot wait here in its own runtime.
     std::thread::scope(|scope| {
         let reading = scope.spawn(|| {

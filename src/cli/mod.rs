@@ -2,25 +2,39 @@
 //!
 //! Must never hold logic that a library user would miss, and never print except through `ui`.
 
+mod adhoc;
 mod apply;
 mod approve;
 mod audit;
 mod beside;
+mod change;
 mod clock;
 mod demo;
 mod ending;
 mod explain;
+mod facts;
 mod fleet;
 mod gate;
 mod lab;
+mod leases;
 mod limit;
+mod lock;
+mod ping;
 mod plan;
 mod problem;
+mod push;
+mod resume;
 mod rollback;
 mod rollout;
+mod run;
 mod runs;
+mod saved;
+mod show;
+mod ssh_args;
+mod trust;
 mod validate;
 mod verify;
+mod watchdog;
 mod who;
 
 use std::ffi::OsString;
@@ -43,15 +57,26 @@ struct Cli {
 enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
+    Show(show::ShowPlanArgs),
     Apply(apply::ApplyArgs),
     Approve(approve::ApproveArgs),
     Verify(verify::VerifyArgs),
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
+    Resume(resume::ResumeArgs),
     Rollback(rollback::RollbackArgs),
+    #[command(hide = true)]
+    Watchdog(watchdog::WatchdogArgs),
     Runs(runs::RunsArgs),
+    Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    #[command(alias = "exec")]
+    Run(run::RunArgs),
+    Ping(ping::PingArgs),
+    Trust(trust::TrustArgs),
+    Facts(facts::FactsArgs),
+    Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
     Lab(lab::LabArgs),
@@ -72,14 +97,23 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
+        Verb::Show(args) => show::run(&args),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Approve(args) => blocking(approve::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
+        Verb::Resume(args) => blocking(resume::run(args)),
+        Verb::Watchdog(args) => blocking(watchdog::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
+        Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Run(args) => blocking(run::run(args)),
+        Verb::Ping(args) => blocking(ping::run(args)),
+        Verb::Trust(args) => blocking(trust::run(args)),
+        Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.
         Verb::Lab(args) => return lab::run(args),
@@ -90,4 +124,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn blocking<T>(verb: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Problem::failed(format!("async runtime: {error}")))?.block_on(verb)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn no_two_options_of_a_verb_are_named_alike() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -1,13 +1,15 @@
 //! `egressctl plan`: show what apply would do. Changes nothing.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::fleet::FleetArgs;
+use super::fleet::{Fleet, FleetArgs};
 use super::problem::Problem;
-use crate::core::plan::{Detail, Plan, Policy, plan, plan_json, plan_text};
-use crate::engine::{Discovered, discover};
+use super::saved;
+use crate::core::plan::{Detail, Finding, Plan, Policy, Verdict, plan, plan_json, plan_text};
+use crate::engine::{self, Discovered, discover};
 
 /// Show what apply would do, and why; changes nothing
 #[derive(Debug, Args)]
@@ -20,12 +22,23 @@ pub(super) struct PlanArgs {
     /// Show every line of every diff
     #[arg(short = 'D', long)]
     diff: bool,
+    /// Save the plan to FILE as well, for `egressctl apply FILE`
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
 pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
-    let (_, plan) = look(&fleet).await?;
+    let (discovered, mut plan) = look(&fleet).await?;
+    refuse_unfinished(&fleet, &mut plan).await?;
     fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan, detail(args.diff)) });
+    if let Some(path) = &args.out {
+        saved::write(path, args.fleet.inventory()?, &fleet, &discovered, &plan)?;
+        let path = path.display();
+        fleet
+            .ui
+            .err(&format!("saved: `egressctl show {path}` shows it, `egressctl apply {path}` applies it\n"));
+    }
     Ok(if args.detailed_exitcode && !plan.is_empty() { ExitCode::from(2) } else { ExitCode::SUCCESS })
 }
 
@@ -34,7 +47,7 @@ pub(super) const fn detail(diff: bool) -> Detail {
 }
 
 /// Discovers and plans.
-pub(super) async fn look(fleet: &super::fleet::Fleet) -> Result<(Discovered, Plan), Problem> {
+pub(super) async fn look(fleet: &Fleet) -> Result<(Discovered, Plan), Problem> {
     let hosts = fleet.hosts();
     let discovered = discover(&fleet.world, &hosts).await;
     fleet.say_warnings();
@@ -42,4 +55,25 @@ pub(super) async fn look(fleet: &super::fleet::Fleet) -> Result<(Discovered, Pla
     let policy = Policy { now_ms: fleet.world.clock.now_ms() };
     let plan = plan(&hosts, &discovered.observed, &fleet.world.templates, &policy);
     Ok((discovered, plan))
+}
+
+/// Refuses hosts that are in the middle of a run: that run goes on with them, and no other.
+pub(super) async fn refuse_unfinished(fleet: &Fleet, plan: &mut Plan) -> Result<(), Problem> {
+    let unfinished = engine::unfinished_hosts(&fleet.world).await;
+    let unfinished = unfinished.map_err(|error| Problem::failed(error.to_string()))?;
+    for host in &mut plan.hosts {
+        if let Some(run) = unfinished.get(&host.host) {
+            host.verdict = Verdict::Refused;
+            host.steps.clear();
+            host.findings.insert(
+                0,
+                Finding::refusal(
+                    format!("run {run} began it and did not end"),
+                    "what that run knows of it is needed to end well",
+                    format!("egressctl resume {run}"),
+                ),
+            );
+        }
+    }
+    Ok(())
 }

@@ -18,9 +18,19 @@ impl Problem {
         Self { message: message.into(), code: 1 }
     }
 
+    /// Another run holds what this one needs, exit code 5.
+    pub(super) fn locked(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 5 }
+    }
+
     /// A mistake on the command line, exit code 64.
     pub(super) fn usage(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: super::USAGE }
+    }
+
+    /// A plan that must not be followed any more, exit code 6.
+    pub(super) fn stale(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 6 }
     }
 
     /// The journal does not do it, exit code 1.

@@ -7,15 +7,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::apply::{begin, confirm};
-use super::ending;
+use super::apply::{REVIEW, begin, confirm};
+use super::change::ChangeArgs;
+use super::ending::{self, Running};
 use super::fleet::{Fleet, FleetArgs};
 use super::plan::look;
 use super::problem::Problem;
 use crate::core::inventory::HostDesired;
 use crate::core::model::RunId;
 use crate::core::plan::hosts as plural;
-use crate::core::report::Verb;
+use crate::core::report::{Verb, for_terminal};
 use crate::engine::{self, RollbackHost};
 use crate::ports::RunVerb;
 
@@ -26,6 +27,8 @@ pub(super) struct RollbackArgs {
     run: RunId,
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    change: ChangeArgs,
     /// Do not ask
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -35,7 +38,8 @@ pub(super) struct RollbackArgs {
 }
 
 pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
-    let fleet = args.fleet.open()?;
+    let mut fleet = args.fleet.open()?;
+    let mut change = args.change.begin(&mut fleet, "rollback")?;
     let started = fleet.world.clock.now_ms();
     let hosts = candidates(&fleet, &args.run).await?;
     if !args.fleet.show.json {
@@ -45,15 +49,18 @@ pub(super) async fn run(args: RollbackArgs) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     if !args.yes {
-        confirm(&fleet, &format!("Take {} back as shown?", plural(hosts.len())))?;
+        confirm(&fleet.ui, &format!("Take {} back as shown?", plural(hosts.len())), REVIEW)?;
     }
     let (discovered, _) = look(&fleet).await?;
     let id = begin(&fleet, RunVerb::Rollback(args.run.clone())).await?;
+    args.change.watch(&mut change, &fleet, &id)?;
     let work = engine::rollback(&fleet.world, &id, &hosts, &discovered);
-    let (results, asked) = match ending::heeding(&fleet, work).await {
+    let running = Running { run: &id, watched: change.is_watched() };
+    let (results, asked) = match ending::heeding(&fleet, running, work).await {
         Ok(done) => done,
         Err(code) => return Ok(code),
     };
+    change.done();
     let report = ending::report(&fleet, Some(id), Verb::Rollback, started, results);
     let code = ending::conclude(&fleet, &report, args.fleet.show.json, args.report.as_deref())?;
     Ok(asked.map_or(code, ExitCode::from))
@@ -74,6 +81,9 @@ pub(super) fn rollback_text(run: &RunId, hosts: &[(&HostDesired, RollbackHost)])
     let mut out = String::new();
     for (host, back) in hosts {
         let _ = writeln!(out, "< {} ({})", host.name, host.instance);
+        if let Some(damage) = back.damage() {
+            let _ = writeln!(out, "    nothing: {}", for_terminal(damage));
+        }
         for (number, (step, possible)) in back.steps().iter().enumerate() {
             let remark = if *possible { "" } else { " stays: it cannot be taken back" };
             let _ = writeln!(out, "    {}. undo {}{remark}", number + 1, step.label());

@@ -4,6 +4,7 @@
 
 pub mod adhoc;
 pub mod audit;
+pub mod contact;
 pub mod event;
 pub mod explain;
 pub mod inventory;
@@ -15,6 +16,7 @@ pub mod report;
 pub mod rollout;
 pub mod run;
 pub mod saga;
+pub mod saved;
 pub mod ssh_config;
 pub mod template;
 pub mod text;

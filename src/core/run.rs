@@ -44,6 +44,13 @@ pub enum RunNote {
         /// How.
         outcome: HostOutcome,
     },
+    /// The process of the run died, and its watchdog told these EIPs where to go.
+    Watchdog {
+        /// Hosts whose EIP is bound.
+        bound: Vec<HostName>,
+        /// Hosts for which that was not to be found out.
+        failed: Vec<HostName>,
+    },
     /// A process went on with the run.
     Resumed {
         /// Who, as `user@bastion`.

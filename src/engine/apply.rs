@@ -73,6 +73,7 @@ pub(super) fn task(
         key: discovered.keys.get(&host.name).cloned(),
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
+        again: false,
         egress: plan.egress.clone(),
         lease: None,
     }

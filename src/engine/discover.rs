@@ -21,8 +21,11 @@ pub(super) const TRANSITION: Duration = Duration::from_secs(30);
 /// Pause before the cloud is looked at once more.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
 
+/// What is said of a host whose address neither the inventory nor the cloud tells.
+pub(super) const NO_ADDRESS: &str = "its address is not known, because the cloud does not know the instance";
+
 /// What looking brought.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Discovered {
     /// Cloud and hosts.
     pub observed: Observed,
@@ -173,7 +176,7 @@ async fn look(
     address: Option<Ipv4Addr>,
     text: String,
 ) -> Result<(Facts, HostKey), String> {
-    let address = address.ok_or("its address is not known, because the cloud does not know the instance")?;
+    let address = address.ok_or(NO_ADDRESS)?;
     let target = target::managed(host, address).map_err(|error| error.to_string())?;
     let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
     let key = session.host_key().clone();

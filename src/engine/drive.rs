@@ -4,6 +4,8 @@
 
 use std::time::Instant;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::ops::{Answer, HostTask};
 use super::verify::{Probes, probe_until};
 use crate::core::event::{Event, HostOutcome};
@@ -28,11 +30,22 @@ pub(super) struct Driver<'a> {
     saga: Saga,
     steps: Vec<StepTime>,
     probes: Probes,
+    /// Held while the EIP may be bound to nothing.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+fn moves_the_eip(next: &Next) -> bool {
+    match next {
+        Next::Do(op) | Next::Settle(op) | Next::Undo(op, _) => {
+            matches!(op.kind(), StepKind::Unassociate | StepKind::Associate)
+        }
+        Next::End(_) | Next::Nothing => false,
+    }
 }
 
 impl<'a> Driver<'a> {
     pub(super) fn new(task: &'a HostTask, run: &'a RunId, saga: Saga) -> Self {
-        Self { task, run, saga, steps: Vec::new(), probes: Probes::default() }
+        Self { task, run, saga, steps: Vec::new(), probes: Probes::default(), permit: None }
     }
 
     /// The saga as it stands.
@@ -45,7 +58,7 @@ impl<'a> Driver<'a> {
         let end = self.drive().await;
         result.notes.extend(self.saga.notes().iter().cloned());
         result.outage_ms = outage(&self.steps);
-        result.steps = self.steps;
+        result.steps.append(&mut self.steps);
         result.checks = self.probes.checks;
         result.egress_after = self.probes.egress;
         result.outcome = match end {
@@ -60,87 +73,150 @@ impl<'a> Driver<'a> {
         };
     }
 
+    /// Runs only until the EIP is bound again; what remains is for whoever resumes the run.
+    ///
+    /// # Errors
+    /// If the journal cannot be written; nothing is done then that is not in it.
+    pub(super) async fn close_window(mut self) -> (Saga, Vec<StepTime>, Result<(), JournalError>) {
+        let mut closed = Ok(());
+        while self.saga.window() && closed.is_ok() {
+            let next = self.saga.next();
+            if !moves_the_eip(&next) {
+                break;
+            }
+            closed = self.step(next).await;
+        }
+        (self.saga, self.steps, closed)
+    }
+
     async fn drive(&mut self) -> Result<End, JournalError> {
         loop {
             match self.saga.next() {
-                Next::Do(op) => {
-                    let op = self.task.complete(&op, self.saga.known());
-                    self.write(Record::Intent(op.clone())).await?;
-                    self.forward(&op).await?;
-                }
-                // Doing a step again settles it: every step looks before it repeats anything.
-                Next::Settle(op) => self.forward(&op).await?,
-                Next::Undo(op, effect) => {
-                    let step = op.kind();
-                    self.write(Record::UndoIntent(step)).await?;
-                    let undone = if step == StepKind::Verify {
-                        Ok(None)
-                    } else {
-                        let begun = self.started(step, true);
-                        let undone = self.undo(&op, &effect).await;
-                        self.finished(step, true, begun, undone.as_ref().err().cloned());
-                        undone
-                    };
-                    self.write(match undone {
-                        Ok(note) => Record::Undone(step, note),
-                        Err(problem) => Record::UndoFailed(step, problem),
-                    })
-                    .await?;
-                }
-                Next::End(end) => {
-                    self.write(Record::Ended(end.clone())).await?;
-                    return Ok(end);
-                }
                 Next::Nothing => return Ok(self.saga.end().cloned().unwrap_or(End::Committed)),
+                next => self.step(next).await?,
             }
         }
     }
 
+    async fn step(&mut self, next: Next) -> Result<(), JournalError> {
+        if self.permit.is_none() && (self.saga.window() || moves_the_eip(&next)) {
+            self.permit = self.task.world.cutovers.permit().await;
+        }
+        match next {
+            Next::Do(op) => {
+                let op = self.task.complete(&op, self.saga.known());
+                self.write(Record::Intent(op.clone())).await?;
+                self.forward(&op).await?;
+            }
+            Next::Settle(op) => self.settle(&op).await?,
+            Next::Undo(op, effect) => self.backward(&op, &effect).await?,
+            Next::End(end) => self.write(Record::Ended(end)).await?,
+            Next::Nothing => {}
+        }
+        if !self.saga.window() {
+            self.permit = None;
+        }
+        Ok(())
+    }
+
+    async fn backward(&mut self, op: &Op, effect: &Effect) -> Result<(), JournalError> {
+        let step = op.kind();
+        let again = self.saga.undo_is_open();
+        self.write(Record::UndoIntent(step)).await?;
+        let undone = if step == StepKind::Verify {
+            Ok(None)
+        } else {
+            let begun = self.started(step, true);
+            let task = HostTask { again, ..self.task.clone() };
+            let undone = self.undo(&task, op, effect).await;
+            self.finished(step, true, begun, undone.as_ref().err().cloned());
+            undone
+        };
+        self.write(match undone {
+            Ok(note) => Record::Undone(step, note),
+            Err(problem) => Record::UndoFailed(step, problem),
+        })
+        .await
+    }
+
     /// Takes a step back, but never to a state in which nobody reaches the host.
-    async fn undo(&self, op: &Op, effect: &Effect) -> Result<Option<String>, String> {
+    async fn undo(&self, task: &HostTask, op: &Op, effect: &Effect) -> Result<Option<String>, String> {
         let known = self.saga.known();
         match op {
             Op::Configure { .. } if !self.saga.plans(StepKind::Associate) => Ok(Some(
                 "the policy route stays: the EIP was on the interface before, and needs it".to_owned(),
             )),
             Op::AssociateEip if !self.saga.plans(StepKind::Unassociate) => {
-                self.task.undo(op, effect, known).await?;
+                task.undo(op, effect, known).await?;
                 let home = EipHolder::Instance(self.saga.began().instance.clone());
-                self.task.give_back(known, &home, None).await?;
+                task.give_back(known, &home, None).await?;
                 Ok(Some("the EIP was bound to nothing before; it is on the instance now".to_owned()))
             }
-            _ => self.task.undo(op, effect, known).await,
+            _ => task.undo(op, effect, known).await,
         }
     }
 
     async fn forward(&mut self, op: &Op) -> Result<(), JournalError> {
         let step = op.kind();
+        let answer = self.answer(op, false).await;
+        self.write(match answer {
+            Answer::Refused(reason) if !self.found_unbound(step) => {
+                Record::Refused(step, format!("{}: {reason}", step.label()))
+            }
+            answer => self.outcome(step, answer),
+        })
+        .await
+    }
+
+    /// Finds out what came of a step whose outcome nobody wrote down: every step looks before it repeats anything.
+    async fn settle(&mut self, op: &Op) -> Result<(), JournalError> {
+        let step = op.kind();
+        let answer = self.answer(op, true).await;
+        self.write(match answer {
+            // That it is refused now does not tell what became of it before: taking it back looks at that, too.
+            Answer::Refused(reason) if !step.irreversible() && !self.found_unbound(step) => {
+                Record::TurnedBack(format!("{}: {reason}", step.label()))
+            }
+            answer => self.outcome(step, answer),
+        })
+        .await
+    }
+
+    async fn answer(&mut self, op: &Op, again: bool) -> Answer {
+        let step = op.kind();
         let begun = self.started(step, false);
         let answer = if step == StepKind::Verify {
             self.verify().await
         } else {
-            self.task.perform(op, self.saga.known()).await
+            let task = HostTask { again, ..self.task.clone() };
+            task.perform(op, self.saga.known()).await
         };
         let error = match &answer {
             Answer::Done(_) => None,
             Answer::Refused(reason) | Answer::Unknown(reason) => Some(reason.clone()),
         };
         self.finished(step, false, begun, error);
-        let found_unbound = step == StepKind::Associate && !self.saga.plans(StepKind::Unassociate);
-        self.write(match answer {
+        answer
+    }
+
+    /// The EIP was bound to nothing before the run: going back would lead to a host without an inbound address.
+    fn found_unbound(&self, step: StepKind) -> bool {
+        step == StepKind::Associate && !self.saga.plans(StepKind::Unassociate)
+    }
+
+    /// The record of an answer that does not turn the host back.
+    fn outcome(&self, step: StepKind, answer: Answer) -> Record {
+        let label = step.label();
+        match answer {
             Answer::Done(effect) => Record::Done(step, effect),
-            // Going back would lead to where it began: a host without an inbound address.
-            Answer::Refused(reason) if found_unbound => {
-                let label = step.label();
-                Record::Unknown(
-                    step,
-                    format!("{label}: {reason}; the EIP is bound to nothing, as it was before"),
-                )
+            Answer::Refused(reason) if self.found_unbound(step) => Record::Unknown(
+                step,
+                format!("{label}: {reason}; the EIP is bound to nothing, as it was before"),
+            ),
+            Answer::Refused(reason) | Answer::Unknown(reason) => {
+                Record::Unknown(step, format!("{label}: {reason}"))
             }
-            Answer::Refused(reason) => Record::Refused(step, format!("{}: {reason}", step.label())),
-            Answer::Unknown(reason) => Record::Unknown(step, format!("{}: {reason}", step.label())),
-        })
-        .await
+        }
     }
 
     async fn verify(&mut self) -> Answer {

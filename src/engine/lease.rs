@@ -2,6 +2,7 @@
 //!
 //! Must never be taken for more than it is: a lease that could not be renewed in time is lost.
 
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::ops::HostTask;
-use super::{script, target};
+use super::{World, script, target};
 use crate::core::event::HostOutcome;
+use crate::core::inventory::HostDesired;
 use crate::core::model::{Operator, RunId};
-use crate::core::observed::lease::{LeaseEnd, LeaseHolder, LeaseReport, parse_lease};
+use crate::core::observed::lease::{LeaseEnd, LeaseReport, parse_lease};
 use crate::core::template::{LeaseParams, LeaseVerb};
 use crate::ports::Session;
 
@@ -84,8 +86,9 @@ impl Lease {
         let owner = &task.world.claims.operator;
         let params = params(LeaseVerb::Acquire, run, owner, &nonce);
         let nothing = |reason: String| format!("{reason}; nothing was changed");
-        let report =
-            ask(task, session, &params).await.map_err(|error| HostOutcome::Unreachable(nothing(error)))?;
+        let report = ask(&task.world, &task.host, session, &params)
+            .await
+            .map_err(|error| HostOutcome::Unreachable(nothing(error)))?;
         let state = State { until: asked + TTL, lost: None, notes: Vec::new() };
         let hold = Arc::new(Hold(Mutex::new(state)));
         match (report.end, report.holder) {
@@ -96,7 +99,7 @@ impl Lease {
                 }));
             }
             (LeaseEnd::Held, Some(holder)) => {
-                let told = held_by(&holder, task.world.clock.now_ms());
+                let told = holder.told(task.world.clock.now_ms());
                 let host = &task.host.name;
                 let remedy = format!("if it is dead, free the host by `egressctl lock release {host}`");
                 return Err(HostOutcome::Locked(nothing(format!("{told}; {remedy}"))));
@@ -123,7 +126,7 @@ impl Lease {
         self.renewals.abort();
         let owner = &self.task.world.claims.operator;
         let params = params(LeaseVerb::Release, &self.run, owner, &self.nonce);
-        let answer = connect_and_ask(&self.task, &params).await;
+        let answer = connect_and_ask(&self.task.world, &self.task.host, self.task.address, &params).await;
         let mut notes = std::mem::take(&mut self.hold.state().notes);
         match answer {
             Ok(LeaseReport { end: LeaseEnd::Lost, holder: Some(holder) }) => {
@@ -139,20 +142,16 @@ impl Lease {
     }
 }
 
-/// `run R of ann@bastion holds it until 16:25:10 UTC`, by our own clock.
-pub(super) fn held_by(holder: &LeaseHolder, now_ms: i64) -> String {
-    let until = now_ms.saturating_add(i64::from(holder.left) * 1000);
-    let until = jiff::Timestamp::from_millisecond(until).unwrap_or_default().strftime("%T");
-    format!("run {} of {} holds it until {until} UTC", holder.run, holder.owner)
-}
-
 /// Renews the lease until it is given back or lost.
 async fn keep(task: HostTask, run: RunId, nonce: String, hold: Arc<Hold>) {
     loop {
         tokio::time::sleep(TTL / 3).await;
         let asked = Instant::now();
         let owner = &task.world.claims.operator;
-        let answer = connect_and_ask(&task, &params(LeaseVerb::Renew, &run, owner, &nonce)).await;
+        let answer = {
+            let params = params(LeaseVerb::Renew, &run, owner, &nonce);
+            connect_and_ask(&task.world, &task.host, task.address, &params).await
+        };
         hold.renewed(asked, answer);
         if hold.state().lost.is_some() {
             return;
@@ -171,23 +170,26 @@ pub(super) fn params<'a>(
 
 /// Asks over a connection of its own.
 pub(super) async fn connect_and_ask(
-    task: &HostTask,
+    world: &World,
+    host: &HostDesired,
+    address: Ipv4Addr,
     params: &LeaseParams<'_>,
 ) -> Result<LeaseReport, String> {
-    let target = target::managed(&task.host, task.address).map_err(|error| error.to_string())?;
-    let session = task.world.transport.connect(&target).await.map_err(|error| error.to_string())?;
-    let report = ask(task, session.as_ref(), params).await;
+    let target = target::managed(host, address).map_err(|error| error.to_string())?;
+    let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
+    let report = ask(world, host, session.as_ref(), params).await;
     session.close().await;
     report
 }
 
 async fn ask(
-    task: &HostTask,
+    world: &World,
+    host: &HostDesired,
     session: &dyn Session,
     params: &LeaseParams<'_>,
 ) -> Result<LeaseReport, String> {
-    let text = task.world.templates.lease_script(params).map_err(|error| error.to_string())?;
-    let answer = script::run(&task.world, &task.host, session, "lease", text).await?;
+    let text = world.templates.lease_script(params).map_err(|error| error.to_string())?;
+    let answer = script::run(world, host, session, "lease", text).await?;
     parse_lease(&answer).map_err(|error| error.to_string())
 }
 
@@ -197,5 +199,7 @@ fn nonce(task: &HostTask, run: &RunId) -> String {
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let (now, process) = (task.world.clock.now_ms(), std::process::id());
     let digest = Sha256::digest(format!("{run}|{}|{process}|{now}|{count}", task.host.name));
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let mut nonce = data_encoding::HEXLOWER.encode(&digest);
+    nonce.truncate(16);
+    nonce
 }

@@ -9,24 +9,35 @@ mod claim;
 mod discover;
 mod drive;
 mod fleet;
+mod history;
 mod lease;
+mod leases;
 mod ops;
 mod probe;
 mod relook;
+mod resume;
 mod rollback;
 mod rollout;
 mod script;
 mod stop;
 mod target;
+mod trust;
+mod unfinished;
 mod verify;
+mod window;
 
 pub use apply::{apply, idle};
 pub use claim::Claims;
 pub use discover::{Discovered, discover};
+pub use leases::{HeldBy, leases, release_leases};
+pub use resume::{Closed, Resume, close_windows, resume};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use rollout::{Terms, Unattended, rollout};
 pub use stop::Stop;
+pub use trust::{Contacts, first_contact};
+pub use unfinished::{Unfinished, unfinished, unfinished_hosts, unfinished_runs};
 pub use verify::verify;
+pub use window::Cutovers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +64,8 @@ pub struct World {
     pub settings: Settings,
     /// Heeded before a host is begun.
     pub stop: Stop,
+    /// Asked before a host's EIP moves.
+    pub cutovers: Cutovers,
     /// How hosts are claimed before they are begun.
     pub claims: Claims,
 }

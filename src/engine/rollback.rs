@@ -1,11 +1,12 @@
 //! Taking a run back: its sagas are replayed from the journal, turned round, and driven to their end under a new run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::apply::{lost, report_of, task};
 use super::claim::claim;
 use super::drive::Driver;
+use super::history::{Story, meta, stories, turned_back};
 use super::ops::HostTask;
 use super::verify::probe_until;
 use super::{Discovered, EngineError, World, fleet};
@@ -23,17 +24,15 @@ use crate::ports::RunVerb;
 pub struct RollbackHost {
     /// The host.
     pub host: HostName,
-    /// Its saga as recorded.
-    pub saga: Saga,
-    /// The records of it.
-    records: Vec<Record>,
+    /// Its saga and the records of it, or why they cannot be read: then nothing is taken back.
+    story: Result<(Saga, Vec<Record>), String>,
 }
 
 impl RollbackHost {
     /// The steps that will be taken back, in the order of taking back, and whether that is possible.
     #[must_use]
     pub fn steps(&self) -> Vec<(StepKind, bool)> {
-        let mut saga = self.saga.clone();
+        let Ok((mut saga, _)) = self.story.clone() else { return Vec::new() };
         // A record that every saga takes.
         let _ = saga.record(&turned_back());
         let possible = |step: StepKind| {
@@ -42,10 +41,16 @@ impl RollbackHost {
         let steps = saga.done().iter().rev().map(|(op, _)| op.kind());
         steps.filter(|step| *step != StepKind::Verify).map(|step| (step, possible(step))).collect()
     }
-}
 
-fn turned_back() -> Record {
-    Record::TurnedBack("rollback asked for".to_owned())
+    fn saga(&self) -> Option<&Saga> {
+        self.story.as_ref().ok().map(|(saga, _)| saga)
+    }
+
+    /// Why its records cannot be read, if they cannot.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.story.as_ref().err().map(String::as_str)
+    }
 }
 
 /// The hosts of a run with anything left to take back, in the order in which they began. What an earlier rollback of it has
@@ -54,39 +59,25 @@ fn turned_back() -> Record {
 /// # Errors
 /// If the run is not in the journal or its records make no sense.
 pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
-    let runs = world.journal.runs().await?;
-    if !runs.iter().any(|known| known.id == *run) {
-        return Err(EngineError::Run(format!("there is no run {run} in the journal")));
-    }
+    let meta = meta(world, run).await?;
     let mut back = BTreeSet::new();
-    for earlier in runs.iter().filter(|known| known.verb == RunVerb::Rollback(run.clone())) {
-        let ended = sagas(world, &earlier.id).await?.into_iter();
-        back.extend(
-            ended.filter(|host| matches!(host.saga.end(), Some(End::Unwound(_)))).map(|host| host.host),
-        );
-    }
-    let hosts = sagas(world, run).await?.into_iter();
-    Ok(hosts.filter(|host| !back.contains(&host.host) && !host.steps().is_empty()).collect())
-}
-
-/// The sagas of a run in the order in which they began.
-async fn sagas(world: &World, run: &RunId) -> Result<Vec<RollbackHost>, EngineError> {
-    let mut order: Vec<HostName> = Vec::new();
-    let mut records: BTreeMap<HostName, Vec<Record>> = BTreeMap::new();
-    for (host, _, record) in world.journal.records(run).await? {
-        if !records.contains_key(&host) {
-            order.push(host.clone());
+    for earlier in world.journal.runs().await? {
+        if earlier.verb == RunVerb::Rollback(run.clone()) {
+            let unwound = |story: &Story| {
+                story.saga.as_ref().is_ok_and(|saga| matches!(saga.end(), Some(End::Unwound(_))))
+            };
+            let ended = stories(world, &earlier).await?.into_iter().filter(unwound);
+            back.extend(ended.map(|story| story.host));
         }
-        records.entry(host).or_default().push(record);
     }
-    let mut sagas = Vec::new();
-    for host in order {
-        let records = records.remove(&host).unwrap_or_default();
-        let saga = Saga::replay(&records)
-            .map_err(|error| EngineError::Run(format!("run {run}, host {host}: {error}")))?;
-        sagas.extend(saga.map(|saga| RollbackHost { host, saga, records }));
-    }
-    Ok(sagas)
+    // A rollback that died while it copied the older run's records has done nothing: what is left is left of that run.
+    let began = |story: &Story| story.kept >= story.records.len();
+    let hosts = stories(world, &meta).await?.into_iter().filter(began).map(|story| {
+        let records = story.records;
+        RollbackHost { host: story.host, story: story.saga.map(|saga| (saga, records)) }
+    });
+    let left = |host: &RollbackHost| host.damage().is_some() || !host.steps().is_empty();
+    Ok(hosts.filter(|host| !back.contains(&host.host) && left(host)).collect())
 }
 
 /// Takes hosts of a run back, under the id of a new run, and proves it: inbound holds, and the host leaves from its own
@@ -103,10 +94,16 @@ pub async fn rollback(
         .iter()
         .map(|(host, back)| {
             let task = task(world, run.as_str(), host, discovered, &empty_plan(host));
-            let refused = changed_since(&task, &back.saga, &discovered.observed.cloud);
-            let own = back.saga.known().eip.as_ref().and_then(|known| eips.get(&known.id));
+            let own =
+                back.saga().and_then(|saga| saga.known().eip.as_ref()).and_then(|known| eips.get(&known.id));
             let adrift = own.is_some_and(|eip| eip.holder.is_none());
-            (task, back.clone(), refused.map(HostOutcome::Refused), adrift)
+            let refused = match &back.story {
+                Ok((saga, _)) => {
+                    changed_since(&task, saga, &discovered.observed.cloud).map(HostOutcome::Refused)
+                }
+                Err(damage) => Some(HostOutcome::Unknown(format!("{damage}; nothing was taken back"))),
+            };
+            (task, back.clone(), refused, adrift)
         })
         .collect();
     let run = Arc::new(run.clone());
@@ -134,7 +131,7 @@ pub async fn rollback(
     results
 }
 
-fn empty_plan(host: &HostDesired) -> HostPlan {
+pub(super) fn empty_plan(host: &HostDesired) -> HostPlan {
     HostPlan {
         host: host.name.clone(),
         instance: host.instance.clone(),
@@ -147,7 +144,7 @@ fn empty_plan(host: &HostDesired) -> HostPlan {
 }
 
 /// Why taking this run back could hurt the host as it is now; `None` if it cannot.
-fn changed_since(task: &HostTask, saga: &Saga, view: &CloudView) -> Option<String> {
+pub(super) fn changed_since(task: &HostTask, saga: &Saga, view: &CloudView) -> Option<String> {
     let (host, instance) = (&task.host, &saga.began().instance);
     if host.instance != *instance {
         return Some(format!("the run worked on {instance}, the inventory says {}", host.instance));
@@ -205,7 +202,8 @@ async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost, adrift: bool
             return result;
         }
     };
-    match changed_since(&claimed.task, &back.saga, &claimed.observed.cloud) {
+    let view = &claimed.observed.cloud;
+    match back.saga().and_then(|saga| changed_since(&claimed.task, saga, view)) {
         Some(reason) => result.outcome = HostOutcome::Refused(reason),
         None => turn(&claimed.task, run, back, &mut result).await,
     }
@@ -215,7 +213,7 @@ async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost, adrift: bool
 
 async fn turn(task: &HostTask, run: &RunId, back: RollbackHost, result: &mut HostReport) {
     // The new run's journal begins with what the old one's says, so that it can be replayed by itself.
-    let RollbackHost { mut saga, mut records, .. } = back;
+    let Ok((mut saga, mut records)) = back.story else { return };
     let turned = turned_back();
     if let Err(illegal) = saga.record(&turned) {
         result.outcome = HostOutcome::Failed(illegal.to_string());
@@ -229,6 +227,11 @@ async fn turn(task: &HostTask, run: &RunId, back: RollbackHost, result: &mut Hos
             return;
         }
     }
+    finish(task, driver, result).await;
+}
+
+/// Runs a saga that was turned back to its end, and proves that the host is as it was.
+pub(super) async fn finish(task: &HostTask, driver: Driver<'_>, result: &mut HostReport) {
     let inbound = driver.saga().known().inbound;
     driver.finish(result).await;
     if !matches!(result.outcome, HostOutcome::Reverted(_)) {

@@ -2,6 +2,7 @@
 //!
 //! Must never be used by a command: a run that it holds cannot be resumed.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use crate::core::model::{HostName, RunId};
 use crate::core::run::RunNote;
 use crate::core::saga::Record;
-use crate::ports::{Journal, JournalError, RunMeta};
+use crate::ports::{Journal, JournalError, Latest, RunMeta};
 
 /// The journal in memory. It can be told to fail, which is how a full disk or a crash looks to the engine.
 #[derive(Debug, Default)]
@@ -143,5 +144,15 @@ impl Journal for MemoryJournal {
             let of_run = state.records.iter().filter(|(of, ..)| of == run);
             Ok(of_run.map(|(_, host, at_ms, record)| (host.clone(), *at_ms, record.clone())).collect())
         })
+    }
+
+    async fn latest(&self) -> Result<Vec<Latest>, JournalError> {
+        Ok(self.with(|state| {
+            let records = state.records.iter().map(|(run, host, _, record)| {
+                let ended = matches!(record, Record::Ended(_));
+                (host.clone(), Latest { host: host.clone(), run: run.clone(), ended })
+            });
+            records.collect::<BTreeMap<_, _>>().into_values().collect()
+        }))
     }
 }

@@ -3,6 +3,7 @@
 //! Must never say that a record is kept before it is on disk, never guess what a damaged record meant, and never open
 //! a file that a newer version has written.
 
+mod lock;
 mod memory;
 mod row;
 mod schema;
@@ -12,5 +13,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub use lock::{LockError, LockOwner, RunLock};
 pub use memory::MemoryJournal;
 pub use sqlite::SqliteJournal;

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 use crate::core::model::{HostName, RunId};
 use crate::core::run::RunNote;
 use crate::core::saga::Record;
-use crate::ports::{RunMeta, RunVerb};
+use crate::ports::{Latest, RunMeta, RunVerb};
 
 /// Writes the row of a run.
 pub(super) fn insert_run(conn: &Connection, run: &RunMeta) -> rusqlite::Result<()> {
@@ -74,29 +74,60 @@ fn read_run(row: &Row<'_>) -> Result<RunMeta, String> {
     })
 }
 
+/// A row of a record: its place, and the record or why it cannot be read.
+pub(super) struct Line {
+    pub(super) host: HostName,
+    pub(super) at_ms: i64,
+    pub(super) record: Result<Record, String>,
+}
+
 /// Reads the records of a run in the order in which they were committed.
-pub(super) fn select_records(conn: &Connection, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, String> {
+pub(super) fn select_lines(conn: &Connection, run: &RunId) -> Result<Vec<Line>, String> {
     must_exist(conn, run)?;
     let mut statement = conn
         .prepare("SELECT seq, host, at_ms, record FROM record WHERE run = ?1 ORDER BY seq")
         .map_err(|e| e.to_string())?;
     let mut rows = statement.query([run.as_str()]).map_err(|e| e.to_string())?;
-    let mut records = Vec::new();
+    let mut lines = Vec::new();
     while let Some(row) = rows.next().map_err(|e| format!("run {run}: {e}"))? {
-        records.push(read_record(row, run)?);
+        lines.push(read_line(row, run)?);
     }
-    Ok(records)
+    Ok(lines)
 }
 
-fn read_record(row: &Row<'_>, run: &RunId) -> Result<(HostName, i64, Record), String> {
+fn read_line(row: &Row<'_>, run: &RunId) -> Result<Line, String> {
     let seq: i64 = column(row, 0, "seq").map_err(|e| format!("run {run}: {e}"))?;
     let damaged = |what: String| format!("run {run}, row {seq} is damaged: {what}");
     let host: String = column(row, 1, "host").map_err(damaged)?;
     let host: HostName = host.parse().map_err(|e| damaged(format!("host: {e}")))?;
     let at_ms = column(row, 2, "at_ms").map_err(damaged)?;
-    let json: String = column(row, 3, "record").map_err(damaged)?;
-    let record = serde_json::from_str(&json).map_err(|e| damaged(format!("record of host {host}: {e}")))?;
-    Ok((host, at_ms, record))
+    let json: Result<String, String> = column(row, 3, "record");
+    let of_host = |e: serde_json::Error| format!("record of host {host}: {e}");
+    let record = json.and_then(|json| serde_json::from_str(&json).map_err(of_host)).map_err(damaged);
+    Ok(Line { host, at_ms, record })
+}
+
+/// Reads what the last record of every host says.
+pub(super) fn select_latest(conn: &Connection) -> Result<Vec<Latest>, String> {
+    let mut statement = conn
+        .prepare(
+            "SELECT host, run, record LIKE '{\"ended\":%' FROM record
+             WHERE seq IN (SELECT max(seq) FROM record GROUP BY host) ORDER BY host",
+        )
+        .map_err(|e| e.to_string())?;
+    let mut rows = statement.query([]).map_err(|e| e.to_string())?;
+    let mut latest = Vec::new();
+    while let Some(row) = rows.next().map_err(|e| e.to_string())? {
+        let damaged = |what: String| format!("table record is damaged: {what}");
+        let (host, run): (String, String) =
+            (column(row, 0, "host").map_err(damaged)?, column(row, 1, "run").map_err(damaged)?);
+        latest.push(Latest {
+            host: host.parse().map_err(|e| damaged(format!("host: {e}")))?,
+            run: run.parse().map_err(|e| damaged(format!("run: {e}")))?,
+            ended: column(row, 2, "record").map_err(damaged)?,
+        });
+    }
+    Ok(latest)
 }
 
 /// Reads the lines about a run in the order in which they were committed.

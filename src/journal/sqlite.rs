@@ -18,7 +18,7 @@ use super::writer::{self, Reply, Request, Write};
 use crate::core::model::{HostName, RunId};
 use crate::core::run::RunNote;
 use crate::core::saga::Record;
-use crate::ports::{Journal, JournalError, RunMeta};
+use crate::ports::{Journal, JournalError, Latest, RunMeta};
 
 /// How long another process may hold the file's lock; a commit takes milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(20);
@@ -108,7 +108,18 @@ impl Journal for SqliteJournal {
     }
 
     async fn records(&self, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, JournalError> {
-        self.ask(|reply| Request::Records(run.clone(), reply)).await
+        let lines = self.ask(|reply| Request::Lines(run.clone(), reply)).await?;
+        let whole = lines.into_iter().map(|line| Ok((line.host, line.at_ms, line.record?)));
+        whole.collect::<Result<_, String>>().map_err(|message| self.error(message))
+    }
+
+    async fn lines(&self, run: &RunId) -> Result<Vec<(HostName, Result<Record, String>)>, JournalError> {
+        let lines = self.ask(|reply| Request::Lines(run.clone(), reply)).await?;
+        Ok(lines.into_iter().map(|line| (line.host, line.record)).collect())
+    }
+
+    async fn latest(&self) -> Result<Vec<Latest>, JournalError> {
+        self.ask(Request::Latest).await
     }
 }
 

@@ -8,14 +8,10 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::row;
+use super::row::{self, Line};
 use crate::core::model::{HostName, RunId};
 use crate::core::run::RunNote;
-use crate::core::saga::Record;
-use crate::ports::RunMeta;
-
-/// All records of a run: host, milliseconds since 1970, record.
-pub(super) type Records = Vec<(HostName, i64, Record)>;
+use crate::ports::{Latest, RunMeta};
 
 /// An answer to one request; the error is a text for people.
 pub(super) type Reply<T> = oneshot::Sender<Result<T, String>>;
@@ -27,7 +23,9 @@ pub(super) enum Request {
     /// Reads all runs.
     Runs(Reply<Vec<RunMeta>>),
     /// Reads the records of a run.
-    Records(RunId, Reply<Records>),
+    Lines(RunId, Reply<Vec<Line>>),
+    /// Reads what is known last of every host.
+    Latest(Reply<Vec<Latest>>),
     /// Reads the lines about a run as a whole.
     Notes(RunId, Reply<Vec<(i64, RunNote)>>),
 }
@@ -65,7 +63,8 @@ pub(super) fn serve(mut conn: Connection, requests: &Receiver<Request>) {
         // An asker that has gone away needs no answer; what it wrote stays written.
         match request {
             Request::Runs(reply) => drop(reply.send(row::select_runs(&conn))),
-            Request::Records(run, reply) => drop(reply.send(row::select_records(&conn, &run))),
+            Request::Lines(run, reply) => drop(reply.send(row::select_lines(&conn, &run))),
+            Request::Latest(reply) => drop(reply.send(row::select_latest(&conn))),
             Request::Notes(run, reply) => drop(reply.send(row::select_notes(&conn, &run))),
             Request::Write(write, reply) => {
                 let mut batch = vec![(write, reply)];
@@ -169,7 +168,7 @@ mod tests {
             answers.push(answer);
         }
         let (reply, mut kept) = oneshot::channel();
-        requests.send(Request::Records(id, reply)).unwrap();
+        requests.send(Request::Lines(id, reply)).unwrap();
         drop(requests);
         serve(conn, &receiver);
         let answers = answers.iter_mut().map(|answer| answer.try_recv().unwrap()).collect();

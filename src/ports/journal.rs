@@ -19,6 +19,17 @@ pub struct RunMeta {
     pub inventory: String,
 }
 
+/// What the journal knows last of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Latest {
+    /// The host.
+    pub host: HostName,
+    /// The run that wrote of it last.
+    pub run: RunId,
+    /// Its part of that run has ended, well or not.
+    pub ended: bool,
+}
+
 /// What a run does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RunVerb {
@@ -47,6 +58,13 @@ pub trait Journal: Send + Sync {
     async fn runs(&self) -> Result<Vec<RunMeta>, JournalError>;
     /// All records of a run in the order they were appended.
     async fn records(&self, run: &RunId) -> Result<Vec<(HostName, i64, Record)>, JournalError>;
+    /// The same, with a text in place of a record that is damaged: that is one host's trouble, not the run's.
+    async fn lines(&self, run: &RunId) -> Result<Vec<(HostName, Result<Record, String>)>, JournalError> {
+        let records = self.records(run).await?;
+        Ok(records.into_iter().map(|(host, _, record)| (host, Ok(record))).collect())
+    }
+    /// For every host the run that wrote of it last.
+    async fn latest(&self) -> Result<Vec<Latest>, JournalError>;
     /// All lines about a run as a whole in the order they were appended.
     async fn notes(&self, run: &RunId) -> Result<Vec<(i64, RunNote)>, JournalError>;
 }

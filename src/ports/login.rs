@@ -67,6 +67,11 @@ pub enum Question {
         /// `host:port` of a jump host, whose password is its own.
         jump: Option<String>,
     },
+    /// The password for being somebody else on the hosts (sudo, doas), the same on all of them.
+    Become {
+        /// Who to be.
+        user: String,
+    },
     /// A question of a jump host (keyboard-interactive).
     Prompt {
         /// Login name.

@@ -15,7 +15,7 @@ pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, In
 pub use events::EventSink;
 pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
 pub use gate::{Approval, Gate};
-pub use journal::{Journal, JournalError, RunMeta, RunVerb};
+pub use journal::{Journal, JournalError, Latest, RunMeta, RunVerb};
 pub use login::{AgentKey, Asker, AuthMethod, Question, Unanswered};
 pub use record::{KeyRecord, Stranger};
 pub use transport::{

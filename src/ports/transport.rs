@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::login::AuthMethod;
 use super::{Exec, Output};
+use crate::core::ssh_config::Algorithms;
 
 /// A public host key: algorithm and base64 blob, as in `known_hosts`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -70,6 +71,8 @@ pub struct Target {
     pub connect_within: Duration,
     /// How a silent host is found out.
     pub keepalive: Keepalive,
+    /// Restrictions of what is negotiated.
+    pub algorithms: Algorithms,
 }
 
 /// One leg of the way to a host: a jump host, or several that are as good as each other and share the load.
@@ -98,6 +101,8 @@ pub struct Jump {
     pub auth: Vec<AuthMethod>,
     /// Which host key is accepted.
     pub host_key: HostKeyPolicy,
+    /// Restrictions of what is negotiated.
+    pub algorithms: Algorithms,
 }
 
 /// How a host that went silent is found out.
@@ -118,7 +123,8 @@ impl Default for Keepalive {
 /// Makes connections. One connection per host and phase.
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Connects, checks the host key, authenticates. Retries nothing.
+    /// Connects, checks the host key, authenticates. What may pass is tried again within the target's time to connect; what
+    /// was refused is not.
     async fn connect(&self, target: &Target) -> Result<Box<dyn Session>, SshError>;
 }
 

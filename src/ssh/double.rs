@@ -101,6 +101,7 @@ mod tests {
             jumps: vec![],
             connect_within: Duration::from_secs(1),
             keepalive: Keepalive::default(),
+            algorithms: Default::default(),
         }
     }
 

@@ -18,7 +18,7 @@ use super::patience::Patience;
 use super::retry::{Passing, Setback};
 use super::tunnel::Tunnel;
 use crate::core::text::clean_line;
-use crate::ports::{AuthMethod, Hop, Jump, SshError, SshErrorKind};
+use crate::ports::{Hop, Jump, SshError, SshErrorKind};
 
 /// How long an unreachable jump host is left alone; all who ask meanwhile get the same answer.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -58,14 +58,11 @@ impl Pool {
         if let Some(known) = gates.iter().find(|known| known.before == before && known.jump == *jump) {
             return Arc::clone(&known.gate);
         }
-        // What a person answers may be good for one login only.
-        let asks = jump.auth.contains(&AuthMethod::KeyboardInteractive);
         let gate = Arc::new(Gate {
             connections: Mutex::default(),
             failure: Mutex::default(),
             connecting: tokio::sync::Mutex::default(),
             turns: Arc::new(Semaphore::new(self.handshakes)),
-            most: if asks { 1 } else { CONNECTIONS },
             tunnels: self.tunnels,
         });
         gates.push(Known { before: before.to_vec(), jump: jump.clone(), gate: Arc::clone(&gate) });
@@ -80,7 +77,6 @@ pub(super) struct Gate {
     failure: Mutex<Option<(Instant, SshError)>>,
     connecting: tokio::sync::Mutex<()>,
     turns: Arc<Semaphore>,
-    most: usize,
     tunnels: usize,
 }
 
@@ -139,6 +135,9 @@ impl Gate {
             if let Some(error) = self.failure() {
                 return Err(error);
             }
+            if let Some(link) = self.personal() {
+                return Ok(link);
+            }
             let result = connect.await.map(Arc::new);
             *lock(&self.failure) = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
             result
@@ -155,7 +154,7 @@ impl Gate {
         connections.retain(|it| it.link.get().is_none() || it.live().is_some());
         let emptiest = connections.iter().min_by_key(|it| it.seats());
         match emptiest {
-            Some(it) if it.seats() < self.tunnels || connections.len() >= self.most => Seat::on(it),
+            Some(it) if it.seats() < self.tunnels || connections.len() >= CONNECTIONS => Seat::on(it),
             _ => {
                 let fresh = Arc::default();
                 let seat = Seat::on(&fresh);
@@ -169,6 +168,12 @@ impl Gate {
         let connections = lock(&self.connections);
         let (it, link) = connections.iter().find_map(|it| Some((it, it.live()?)))?;
         Some(Lease { link: Arc::clone(link), _seat: Seat::on(it) })
+    }
+
+    /// A connection for which a person was asked: nobody is asked for a second one while it lives.
+    fn personal(&self) -> Option<Arc<Link>> {
+        let connections = lock(&self.connections);
+        connections.iter().find_map(|it| it.live().filter(|link| link.is_personal)).cloned()
     }
 
     /// The failure that still stands. A refused login or host key stands for the whole run.

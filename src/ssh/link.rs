@@ -2,12 +2,11 @@
 //!
 //! Must never let a panic of the SSH library out.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use russh::Disconnect;
 use russh::client::{self, Handle};
-use russh::{Disconnect, Preferred, cipher, compression};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -21,8 +20,10 @@ use super::patience::Patience;
 use super::retry::Setback;
 use super::trust::Trust;
 use super::vitals::{End, Vitals};
+use crate::core::ssh_config::Algorithms;
 use crate::ports::{HostKey, Keepalive, SshError, SshErrorKind};
 
+mod negotiation;
 #[cfg(test)]
 mod tests;
 mod why;
@@ -40,6 +41,8 @@ pub(super) struct Login<'a> {
     pub(super) patience: &'a Arc<Patience>,
     /// How silence is found out afterwards.
     pub(super) keepalive: Keepalive,
+    /// Restrictions of what is negotiated.
+    pub(super) algorithms: &'a Algorithms,
 }
 
 /// A connection that is logged in. Dropping it cuts it.
@@ -49,6 +52,8 @@ pub(super) struct Link {
     pub(super) at: String,
     /// Whether it is root's login.
     pub(super) is_root: bool,
+    /// Whether a person had to answer, whose answers may be good for one login only.
+    pub(super) is_personal: bool,
     vitals: Arc<Vitals>,
     _grip: Grip,
 }
@@ -67,7 +72,7 @@ impl Link {
         let vitals = Arc::new(Vitals::default());
         let (cord, grip) = Cord::new(stream, settings.stall, Arc::clone(&vitals));
         let guard = Guard { at: at.clone(), trust: login.trust.clone(), vitals: Arc::clone(&vitals) };
-        let config = Arc::new(config(login.trust, login.keepalive));
+        let config = Arc::new(config(login)?);
         let (who, patience) = (Arc::clone(login.who), Arc::clone(login.patience));
         // In a task of its own: a panic in there becomes an error here, and dropping the set ends it.
         let mut task = JoinSet::new();
@@ -83,9 +88,15 @@ impl Link {
             Some(Some(Err(_)) | None) => return Err(why::panicked(&at).into()),
         };
         match (ending, vitals.host_key()) {
-            (Ending::In, Some(host_key)) => {
-                Ok(Self { handle, host_key, at, is_root: login.who.user == "root", vitals, _grip: grip })
-            }
+            (Ending::In, Some(host_key)) => Ok(Self {
+                handle,
+                host_key,
+                at,
+                is_root: login.who.user == "root",
+                is_personal: login.who.is_personal(),
+                vitals,
+                _grip: grip,
+            }),
             (Ending::In, None) => Err(why::unproven(&at).into()),
             (Ending::Refused(refusal), _) => {
                 Err(why::refused(&at, login, &vitals, handle.is_closed(), &refusal).into())
@@ -129,26 +140,12 @@ impl Link {
     }
 }
 
-fn config(trust: &Trust, keepalive: Keepalive) -> client::Config {
-    client::Config {
-        preferred: Preferred {
-            key: Cow::Owned(trust.algorithms()),
-            host_key_certificates: Cow::Owned(trust.certificate_algorithms()),
-            // GCM first: it needs no strict key exchange to be safe from prefix truncation, and is the faster one here.
-            cipher: Cow::Borrowed(&[
-                cipher::AES_256_GCM,
-                cipher::AES_128_GCM,
-                cipher::CHACHA20_POLY1305,
-                cipher::AES_256_CTR,
-                cipher::AES_192_CTR,
-                cipher::AES_128_CTR,
-            ]),
-            compression: Cow::Borrowed(&[compression::NONE]),
-            ..Preferred::DEFAULT
-        },
-        keepalive_interval: Some(keepalive.every),
-        keepalive_max: keepalive.misses,
+fn config(login: &Login<'_>) -> Result<client::Config, SshError> {
+    Ok(client::Config {
+        preferred: negotiation::preferred(login.trust, login.algorithms)?,
+        keepalive_interval: Some(login.keepalive.every),
+        keepalive_max: login.keepalive.misses,
         nodelay: true,
         ..client::Config::default()
-    }
+    })
 }

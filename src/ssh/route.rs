@@ -50,7 +50,9 @@ impl Russh {
         let host = target.address.to_string();
         let keepalive = target.keepalive;
         let to = Destination { hops: &target.jumps, end: &end, host: &host, port: target.port };
-        self.log_in(&to, &Login { who: &who, trust: &trust, patience: &patience, keepalive }).await
+        let algorithms = &target.algorithms;
+        let login = Login { who: &who, trust: &trust, patience: &patience, keepalive, algorithms };
+        self.log_in(&to, &login).await
     }
 
     async fn log_in(&self, to: &Destination<'_>, login: &Login<'_>) -> Result<Link, SshError> {
@@ -120,6 +122,8 @@ impl Russh {
         let patience = Arc::new(Patience::new(within));
         let end = format!("jump host {name}");
         let to = Destination { hops: before, end: &end, host: &jump.host, port: jump.port };
-        self.log_in(&to, &Login { who: &who, trust: &trust, patience: &patience, keepalive }).await
+        let algorithms = &jump.algorithms;
+        let login = Login { who: &who, trust: &trust, patience: &patience, keepalive, algorithms };
+        self.log_in(&to, &login).await
     }
 }

@@ -60,6 +60,7 @@ fn wanted(question: &Question) -> String {
         Question::Password { user, jump: Some(jump) } => {
             format!("the password of {user} at jump host {jump}")
         }
+        Question::Become { user } => format!("the password for being {user} on the hosts"),
         Question::Prompt { user, jump, .. } => format!("an answer for {user} to jump host {jump}"),
     }
 }
@@ -68,7 +69,7 @@ fn prompt(question: &Question) -> String {
     let text = match question {
         Question::Passphrase { attempt: 2.., .. } => format!("That was wrong. Again, {}", wanted(question)),
         Question::Prompt { user, jump, text, .. } => format!("Jump host {jump} asks {user}: {text}"),
-        Question::Passphrase { .. } | Question::Password { .. } => {
+        Question::Passphrase { .. } | Question::Password { .. } | Question::Become { .. } => {
             format!("Please give {}", wanted(question))
         }
     };

@@ -231,6 +231,26 @@ fn bars_draw_by_time_and_not_by_event() {
     assert_eq!(line.as_deref(), Some("apply: 0/1000 hosts done (2.0 s)\n"));
 }
 
+#[test]
+fn a_thousand_hosts_are_drawn_at_most_ten_times_a_second() {
+    const SECONDS: usize = 20;
+    let terminal = Counting::default();
+    let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+    let mut bars = Bars::on(Painter::new(false), target, || 80);
+    let start = Instant::now();
+    bars.event(&stage(1_000), start);
+    let mut steps = StepKind::ALL.iter().cycle();
+    // An event of some host every millisecond, and after each one the display may draw.
+    for ms in 0..SECONDS * 1_000 {
+        let (now, name) = (start + Duration::from_millis(ms as u64), format!("host-{}", ms % 1_000));
+        let step = *steps.next().unwrap();
+        bars.event(&if ms % 2 == 0 { started(&name, step) } else { finished(&name, step, None) }, now);
+        bars.tick(now);
+    }
+    let flushes = terminal.0.lock().unwrap().0;
+    assert_eq!(flushes, 10 * SECONDS, "one drawing for each tenth of a second");
+}
+
 /// A writer whose content can be read, or which fails.
 #[derive(Clone, Default)]
 struct Shared {

@@ -2,8 +2,10 @@
 //! the journal can fail; and the report must not say more than is true.
 
 mod claims;
+mod fault;
 mod host;
 mod many;
+mod resumed;
 mod rig;
 mod rollout;
 mod state;
@@ -15,7 +17,7 @@ use egressctl::core::event::HostOutcome;
 use egressctl::core::observed::EipHolder;
 use egressctl::ports::CloudErrorKind;
 
-use self::rig::Rig;
+use self::rig::{Rig, look};
 use self::state::State;
 use self::world::Fault;
 
@@ -223,4 +225,21 @@ async fn rolling_back_twice_does_no_harm() {
     assert!(is_back(&rig.cloud.state()));
     assert!(rig.rollback().await.is_empty(), "what was taken back is not left");
     assert!(is_back(&rig.cloud.state()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_that_died_while_it_copied_is_not_taken_for_one_that_turned_round() {
+    for nth in 1..30 {
+        let mut rig = Rig::fresh();
+        assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
+        rig.journal.fail_appends_from(nth);
+        let (died, _) = rig.rollback_as(&rig.host, &look(&rig.cloud)).await;
+        rig.journal.fail_append(usize::MAX);
+        rig.run = died;
+        for result in rig.rollback().await {
+            let state = rig.cloud.state();
+            let back = is_back(&state) && state.reached();
+            assert!(result.outcome != HostOutcome::Changed || back, "append {nth}: {result:#?}, {state:#?}");
+        }
+    }
 }

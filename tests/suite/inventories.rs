@@ -14,7 +14,11 @@ fn repository() -> &'static Path {
 /// Paths in expectations must not depend on where the repository is.
 fn read(text: &str) -> Result<Desired, Mistakes> {
     let environment = BTreeMap::from([("HOME".to_owned(), "/home/operator".to_owned())]);
-    parse("inventory.yaml", text, &Context { folder: PathBuf::from("/inventories"), environment })
+    parse(
+        "inventory.yaml",
+        text,
+        &Context { folder: PathBuf::from("/inventories"), environment, ..Context::default() },
+    )
 }
 
 fn cases(kind: &str) -> Vec<PathBuf> {
@@ -95,7 +99,7 @@ fn the_example_is_right_and_its_patterns_select_what_it_says() {
     assert_eq!(names("all:!web"), ["db-1"]);
     assert_eq!(names("web-[1:2]:&canary"), ["web-1"]);
     let database = &select(&desired.hosts, "db-1", &Lists::new()).unwrap()[0];
-    assert!(database.allow.charge_type_change && database.ssh.jump.is_some());
+    assert!(database.allow.charge_type_change && !database.ssh.jumps.is_empty());
     assert_eq!(database.ssh.user, "admin");
 }
 
@@ -114,6 +118,7 @@ fn the_example_shows_every_key() {
         "address",
         "groups",
         "user",
+        "become",
         "port",
         "key",
         "known_hosts",

@@ -9,6 +9,8 @@ mod command_line;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod enumeration;
+#[cfg(test)]
 mod host_scripts;
 #[cfg(test)]
 mod inventories;
@@ -21,11 +23,18 @@ mod lab_fabric;
 #[cfg(test)]
 mod lab_net;
 #[cfg(test)]
+mod lab_verbs;
+#[cfg(test)]
 mod main_job;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod sdk_interop;
+#[cfg(test)]
+#[path = "../simulation/mod.rs"]
+mod sim;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod ssh_config;
 #[cfg(test)]

@@ -12,6 +12,8 @@ mod interrupted;
 mod killed;
 mod late_failure;
 mod rig;
+mod saved_plan;
+mod two_operators;
 mod waves;
 mod whole;
 mod wrong;

@@ -3,10 +3,14 @@
 
 mod auth;
 mod connect;
+mod contact;
 mod exec;
 mod hostile;
 mod jump;
 mod privilege;
 mod recovery;
 mod rig;
+mod rubbish;
+mod tricks;
 mod trust;
+mod verbs;

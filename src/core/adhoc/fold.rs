@@ -23,8 +23,8 @@ pub struct Block {
 #[must_use]
 pub fn block(answer: &Answer<Said>) -> Block {
     let mut heads = Vec::new();
-    if let Some(head) = trouble(&answer.outcome) {
-        heads.push(head);
+    if answer.outcome.reason().is_some() {
+        heads.push(outcome_words(&answer.outcome));
     }
     let mut lines = Vec::new();
     if let Some(said) = &answer.value {
@@ -43,10 +43,12 @@ fn text_lines<'a>(mark: &'a str, text: &'a [u8]) -> impl Iterator<Item = String>
     lines.into_iter().flatten().map(move |line| format!("{mark}{}", shown(line)).trim_end().to_owned())
 }
 
-/// How it did not go well.
-pub(super) fn trouble(outcome: &HostOutcome) -> Option<String> {
+/// How it went, with the reason if it did not go well: `x failed: exit code 3`.
+#[must_use]
+pub fn outcome_words(outcome: &HostOutcome) -> String {
     let kind = OutcomeKind::of(outcome);
-    outcome.reason().map(|reason| format!("{} {}: {}", kind.sign(), kind.label(), for_terminal(reason)))
+    let words = format!("{} {}", kind.sign(), kind.label());
+    outcome.reason().map_or_else(|| words.clone(), |reason| format!("{words}: {}", for_terminal(reason)))
 }
 
 /// All blocks, equal ones once: `-- web-[1-3] (3 hosts)` and what they said. Order follows the first host of each.

@@ -7,6 +7,7 @@ use std::fmt::Write;
 use serde_json::{Map, Value};
 
 use super::{Answer, Exit, Said};
+use crate::core::model::HostName;
 use crate::core::report::OutcomeKind;
 use crate::core::text::is_harmful;
 
@@ -35,7 +36,11 @@ impl Said {
 
 /// `{"schema_version":1,"verb":…,"hosts":[{"name":…,"outcome":…,"ms":…,…}]}`, indented, with a final line break. `fields` adds what
 /// the verb knows of a host.
-pub fn to_json<T>(verb: &str, answers: &[Answer<T>], fields: impl Fn(&T) -> Map<String, Value>) -> String {
+pub fn to_json<T>(
+    verb: &str,
+    answers: &[Answer<T>],
+    fields: impl Fn(&HostName, &T) -> Map<String, Value>,
+) -> String {
     let host = |answer: &Answer<T>| {
         let mut host = Map::new();
         host.insert("name".to_owned(), answer.host.as_str().into());
@@ -44,7 +49,7 @@ pub fn to_json<T>(verb: &str, answers: &[Answer<T>], fields: impl Fn(&T) -> Map<
             host.insert("reason".to_owned(), reason.into());
         }
         host.insert("ms".to_owned(), answer.ms.into());
-        host.extend(answer.value.iter().flat_map(&fields));
+        host.extend(answer.value.iter().flat_map(|value| fields(&answer.host, value)));
         Value::Object(host)
     };
     let document = serde_json::json!({
@@ -92,7 +97,7 @@ mod tests {
                 value: None,
             },
         ];
-        let json = to_json("run", &answers, Said::fields);
+        let json = to_json("run", &answers, |_, said| said.fields());
         assert!(!json.chars().any(is_harmful), "{json}");
         let read: Value = serde_json::from_str(&json).unwrap();
         let expected = serde_json::json!({"schema_version": 1, "verb": "run", "hosts": [

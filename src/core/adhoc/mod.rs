@@ -5,13 +5,15 @@
 mod fold;
 mod json;
 mod lines;
+mod push;
 
 use crate::core::event::HostOutcome;
 use crate::core::model::HostName;
 
-pub use fold::{Block, block, fold};
+pub use fold::{Block, block, fold, outcome_words};
 pub use json::to_json;
 pub use lines::Lines;
+pub use push::{Destination, difference, push_block, push_fields};
 
 /// What became of one host.
 #[derive(Debug, Clone, PartialEq, Eq)]

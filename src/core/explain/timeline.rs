@@ -78,6 +78,13 @@ fn note_of(host: &HostName, own: Option<usize>, note: &RunNote) -> Option<String
         RunNote::HostEnded { host: ended, outcome } if ended == host => {
             Some(format!("the host's part is over: {}", outcome_of(outcome)))
         }
+        RunNote::Watchdog { bound, .. } if bound.contains(host) => {
+            Some("the run's process died; its watchdog bound the EIP".to_owned())
+        }
+        RunNote::Watchdog { failed, .. } if failed.contains(host) => {
+            Some("the run's process died; its watchdog could not tell whether the EIP is bound".to_owned())
+        }
+        RunNote::Watchdog { .. } => Some("the run's process died".to_owned()),
         RunNote::Resumed { by } => Some(format!("the run is resumed by {by}")),
         RunNote::Wave { .. }
         | RunNote::Waiting { .. }
@@ -113,6 +120,7 @@ fn record_of(record: &Record) -> String {
         Record::Refused(_, reason) => format!("refused: {reason}"),
         Record::Unknown(_, reason) => format!("cannot be told: {reason}"),
         Record::TurnedBack(reason) => format!("turned back: {reason}"),
+        Record::Retried => "somebody asked to try it again".to_owned(),
         Record::UndoIntent(step) => format!("undo {}: about to", step.label()),
         Record::Undone(step, None) => format!("undo {}: done", step.label()),
         Record::Undone(step, Some(note)) => format!("undo {}: done; {note}", step.label()),

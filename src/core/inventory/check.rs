@@ -82,8 +82,8 @@ impl Reader<'_, '_> {
         let mut first = BTreeMap::new();
         for host in hosts {
             let Some(address) = &host.address else { continue };
-            let jump = host.settings.jump.as_ref().map(|found| (&found.value.host, found.value.port));
-            let port = host.settings.port.as_ref().map_or(22, |found| found.value);
+            let jump = host.settings.jump.as_ref().map(|found| &found.value);
+            let port = host.ssh.as_ref().map_or(22, |ssh| ssh.port);
             let key = (address.value, port, jump);
             if let Some(place) = first.get(&key) {
                 let message = format!("address {} is there twice, first at {place}", address.value);

@@ -1,10 +1,14 @@
 //! The resolved inventory: every default, group and host setting merged, one complete record per host.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::Serialize;
+
 use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
+use crate::core::ssh_config::{Algorithms, Note};
 
 /// Everything an inventory asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +41,26 @@ pub struct HostLogin {
     pub address: Option<Ipv4Addr>,
     /// How to log in.
     pub ssh: SshDesired,
+    /// Who to be on the host for commands; the login itself if absent.
+    pub becomes: Option<BecomeDesired>,
+}
+
+/// Being somebody else on a host, without a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BecomeDesired {
+    /// By which program.
+    pub method: BecomeMethod,
+    /// Who to be; `root` by default.
+    pub user: String,
+}
+
+/// Programs that make somebody else of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BecomeMethod {
+    /// sudo(8)
+    Sudo,
+    /// doas(1)
+    Doas,
 }
 
 /// The cloud account's side of the inventory.
@@ -96,36 +120,91 @@ pub struct HostDesired {
     pub allow: AllowDesired,
 }
 
-/// How to log in to a host.
+/// How to log in to a host: what flags, inventory and ssh_config together come to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SshDesired {
     /// Login name; `root` by default. Anybody else becomes root by `sudo -n`.
     pub user: String,
     /// TCP port; 22 by default.
     pub port: u16,
-    /// Private key file. Relative paths are relative to the inventory's folder.
-    pub key: Option<PathBuf>,
-    /// `known_hosts` files, all consulted. Relative paths are relative to the inventory's folder.
+    /// `HostName` of ssh_config where nothing else names an address: a name or an address.
+    pub host_name: Option<String>,
+    /// Private keys; the first that is there is offered, and no other. Relative paths are relative to the inventory's
+    /// folder.
+    pub keys: Vec<KeyDesired>,
+    /// User certificates without a key of their own name.
+    pub certificates: Vec<PathBuf>,
+    /// The agent's socket.
+    pub agent: Option<PathBuf>,
+    /// Only keys that are named may be offered, not whatever an agent holds.
+    pub identities_only: bool,
+    /// Log in by a password that is asked for, and by nothing else.
+    pub ask_password: bool,
+    /// What is accepted as a host's key.
+    pub host_key_check: HostKeyCheck,
+    /// The host's own keys as `known_hosts` has them, `ssh-ed25519 AAAA…`.
+    pub host_keys: Vec<String>,
+    /// The name under which the host's key is recorded, if not its own.
+    pub host_key_alias: Option<String>,
+    /// `known_hosts` files, all consulted; new keys are recorded in the first. Relative paths are relative to the
+    /// inventory's folder.
     pub known_hosts: Vec<PathBuf>,
-    /// A host to go through.
-    pub jump: Option<JumpDesired>,
+    /// Whether the inventory names them: then each has to be there.
+    pub known_hosts_named: bool,
+    /// Names of recorded hosts are hidden.
+    pub hash_known_hosts: bool,
+    /// The way there, hop by hop from us; the hosts of a hop share the load.
+    pub jumps: Vec<Vec<JumpDesired>>,
     /// Limit for TCP connect, key exchange and authentication together.
     pub connect_timeout: Duration,
+    /// Silence after which the host is asked whether it lives.
+    pub alive_interval: Duration,
+    /// Unanswered questions after which the connection is lost.
+    pub alive_count: u32,
+    /// Restrictions of what is negotiated.
+    pub algorithms: Algorithms,
+    /// What ssh_config says about the host and is not obeyed.
+    pub told: BTreeSet<Note>,
 }
 
-/// A jump host, logged in to with the same key and `known_hosts` files.
+/// A private key and what belongs to it, as far as it is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyDesired {
+    /// The private key.
+    pub file: PathBuf,
+    /// Its public half, by which an agent's key is found.
+    pub public: Option<PathBuf>,
+    /// Its certificate.
+    pub certificate: Option<PathBuf>,
+}
+
+/// What is accepted as a host's key. There is no way to accept any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum HostKeyCheck {
+    /// What is on record.
+    #[default]
+    Strict,
+    /// The same, and the key of a host that has none is recorded.
+    AcceptNew,
+    /// The keys that the inventory names.
+    Pinned,
+    /// Certificates of the authorities on record.
+    Ca,
+}
+
+/// A jump host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JumpDesired {
-    /// Login name there.
-    pub user: String,
-    /// Its name or address, also the name looked up in `known_hosts`.
+    /// The name that it was asked for by, also a name looked up in `known_hosts`.
+    pub name: String,
+    /// Its name or address to connect to.
     pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// How to log in there; its own jumps are part of the chain that it is in.
+    pub ssh: SshDesired,
 }
 
 /// The secondary network interface to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EniDesired {
     /// Its name in the cloud, already rendered for this host.
     pub name: String,
@@ -138,7 +217,7 @@ pub struct EniDesired {
 }
 
 /// The policy route to have on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RouteDesired {
     /// Routing table number, 1 to 4294967295 without 253, 254, 255; 101 by default.
     pub table: u32,
@@ -149,7 +228,7 @@ pub struct RouteDesired {
 }
 
 /// What makes the host's routes survive a reboot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Persist {
     /// A marked block in `rc.local`.
     #[default]
@@ -159,7 +238,7 @@ pub enum Persist {
 }
 
 /// What to probe afterwards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifyDesired {
     /// Services that answer with the caller's address, `http(s)://…`, as text or JSON.
     pub echo: Vec<String>,
@@ -168,7 +247,7 @@ pub struct VerifyDesired {
 }
 
 /// Consent to what costs money or cannot be undone.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct AllowDesired {
     /// `PrePaid` → `PostPaid` where the conversion needs it.
     pub charge_type_change: bool,

@@ -4,18 +4,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use super::layer::{Layer, SECTIONS};
 use super::mistake::Pos;
 use super::name::{self, NameTemplate, is_interface_name};
 use super::node::{Node, Value};
-use super::read::{Found, Reader};
-use super::ssh::Jump;
+use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{
-    AllowDesired, EniDesired, HostDesired, HostLogin, JumpDesired, Need, RouteDesired, SshDesired,
-    VerifyDesired, value,
+    AllowDesired, EniDesired, HostDesired, HostLogin, Need, RouteDesired, SshDesired, VerifyDesired, value,
 };
 use crate::core::model::{HostName, InstanceId};
 
@@ -31,6 +28,8 @@ pub(super) struct Host {
     pub(super) address: Option<Found<Ipv4Addr>>,
     groups: Vec<String>,
     pub(super) settings: Layer,
+    /// How to log in, if the host's name is known and nothing is wrong with it.
+    pub(super) ssh: Option<SshDesired>,
     /// The interface's name, if the host's own name and instance are known.
     pub(super) eni_name: Option<Found<String>>,
 }
@@ -95,24 +94,13 @@ impl Reader<'_, '_> {
         const KNOWN: [&str; 9] =
             ["name", "instance", "address", "groups", "ssh", "eni", "route", "verify", "allow"];
         let fields = self.fields(node, &format!("hosts[{index}]"), &KNOWN)?;
-        let reachable = self.need == Need::Logins && fields.get("address").is_some();
-        for (key, what, needed) in [
-            ("name", "the name of the host", true),
-            ("instance", "the id of its instance, such as i-2ze…", !reachable),
-        ] {
-            if needed && fields.get(key).is_none() {
-                let message = format!("hosts[{index}] has no {key}");
-                self.collector.add(fields.at, message, format!("expected {key}: {what}"));
-            }
-        }
         let name =
             self.found(&fields, "name", |reader, node| reader.text(node, "name", "a host name", host_name));
         let instance = self.found(&fields, "instance", |reader, node| {
             reader.text(node, "instance", "an instance id", |text| value::id(text, "i-"))
         });
-        let address = self.found(&fields, "address", |reader, node| {
-            reader.text(node, "address", "an IPv4 address", value::address)
-        });
+        let lookup = self.lookup(&fields);
+        let address = if lookup.is_some() { None } else { self.address(&fields) };
         let names = self.found(&fields, "groups", |reader, node| reader.memberships(node, groups));
         let groups_of_host = names.map(|found| found.value).unwrap_or_default();
         let own = self.layer(&fields);
@@ -121,6 +109,30 @@ impl Reader<'_, '_> {
             .filter_map(|group| groups.get(group))
             .fold(defaults.clone(), |below, group| below.under(&group.value))
             .under(&own);
+        let ssh = name.as_ref().and_then(|name| {
+            let written = address.as_ref().map(|found| found.value.to_string()).or(lookup.clone());
+            let settled = self.context.login.settle(name.value.as_str(), written.as_deref(), &settings);
+            let wrong = |message| self.collector.add(name.at, message, "expected a way to log in");
+            let mut ssh = settled.map_err(wrong).ok()?;
+            // Where Ansible names no address, the host's name is one to look up.
+            let by_name = || Some(name.value.to_string()).filter(|_| self.by_name && written.is_none());
+            ssh.host_name = ssh.host_name.or(lookup).or_else(by_name);
+            Some(ssh)
+        });
+        // An address in ssh_config is as good as one in the inventory.
+        let configured = ssh.as_ref().and_then(|ssh| ssh.host_name.as_ref()?.parse().ok());
+        let address = configured.map(|value| Found { at: fields.at, value }).or(address);
+        let placed =
+            fields.get("address").is_some() || ssh.as_ref().is_some_and(|ssh| ssh.host_name.is_some());
+        for (key, what, needed) in [
+            ("name", "the name of the host", true),
+            ("instance", "the id of its instance, such as i-2ze…", self.need == Need::Everything || !placed),
+        ] {
+            if needed && fields.get(key).is_none() {
+                let message = format!("hosts[{index}] has no {key}");
+                self.collector.add(fields.at, message, format!("expected {key}: {what}"));
+            }
+        }
         let eni_name =
             name.as_ref().zip(instance.as_ref()).and_then(|(name, instance)| match &settings.eni_name {
                 Some(template) => Some(Found {
@@ -132,7 +144,27 @@ impl Reader<'_, '_> {
                     Some(Found { at: name.at, value: template.render(&name.value, &instance.value) })
                 }
             });
-        Some(Host { at: fields.at, name, instance, address, groups: groups_of_host, settings, eni_name })
+        Some(Host { at: fields.at, name, instance, address, groups: groups_of_host, settings, ssh, eni_name })
+    }
+
+    fn address(&mut self, fields: &Fields<'_>) -> Option<Found<Ipv4Addr>> {
+        self.found(fields, "address", |reader, node| {
+            let check = match reader.need {
+                Need::Everything => value::address,
+                Need::Logins => value::login_address,
+            };
+            reader.text(node, "address", "an IPv4 address", check)
+        })
+    }
+
+    /// An address that is a name, to be looked up when it is needed.
+    fn lookup(&self, fields: &Fields<'_>) -> Option<String> {
+        match fields.get("address").map(|node| &node.value) {
+            Some(Value::Text(text)) if text.contains(|c: char| c.is_ascii_alphabetic()) => {
+                value::network_name(text).ok()
+            }
+            _ => None,
+        }
     }
 
     fn memberships(&mut self, node: &Node, groups: &Groups) -> Option<Vec<String>> {
@@ -184,14 +216,15 @@ impl Host {
             groups: self.groups,
             instance: self.instance.map(|found| found.value),
             address: self.address.map(|found| found.value),
-            ssh: ssh(&self.settings),
+            ssh: self.ssh?,
+            becomes: self.settings.becomes.and_then(|found| found.value),
         })
     }
 
     /// The host with every setting filled in; `None` if a mistake was found in what it cannot do without.
     pub(super) fn complete(self, echo: Option<&Vec<String>>) -> Option<HostDesired> {
         let settings = self.settings;
-        let ssh = ssh(&settings);
+        let ssh = self.ssh?;
         let port = ssh.port;
         Some(HostDesired {
             name: self.name?.value,
@@ -218,24 +251,5 @@ impl Host {
                 charge_type_change: settings.charge_type_change.is_some_and(|found| found.value),
             },
         })
-    }
-}
-
-/// How to log in, by what all layers together say.
-fn ssh(settings: &Layer) -> SshDesired {
-    let user = settings.user.as_ref().map_or_else(|| "root".to_owned(), |found| found.value.clone());
-    let jump = settings.jump.as_ref().map(|Found { value: Jump { user: own, host, port }, .. }| {
-        JumpDesired { user: own.clone().unwrap_or_else(|| user.clone()), host: host.clone(), port: *port }
-    });
-    SshDesired {
-        user,
-        port: settings.port.as_ref().map_or(22, |found| found.value),
-        key: settings.key.as_ref().map(|found| found.value.clone()),
-        known_hosts: settings.known_hosts.as_ref().map(|found| found.value.clone()).unwrap_or_default(),
-        jump,
-        connect_timeout: settings
-            .connect_timeout
-            .as_ref()
-            .map_or(Duration::from_secs(10), |found| found.value),
     }
 }

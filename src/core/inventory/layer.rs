@@ -6,26 +6,43 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::Persist;
+use super::login::JumpsWritten;
 use super::name::NameTemplate;
 use super::node::{Node, Value};
 use super::read::{Fields, Found, Reader};
-use super::ssh::Jump;
 use super::words::{shown, suggest};
+use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
 use crate::core::model::{SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
 pub(super) const SECTIONS: [&str; 5] = ["ssh", "eni", "route", "verify", "allow"];
 
+/// The keys of the section `ssh`.
+const SSH: [&str; 9] = [
+    "user",
+    "become",
+    "port",
+    "key",
+    "known_hosts",
+    "jump",
+    "connect_timeout",
+    "host_keys",
+    "host_key_policy",
+];
+
 /// What one place in the inventory says; lists replace lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) user: Option<Found<String>>,
+    /// `Some(None)` is "nobody else", which a lower layer cannot undo.
+    pub(super) becomes: Option<Found<Option<BecomeDesired>>>,
     pub(super) port: Option<Found<u16>>,
     pub(super) key: Option<Found<PathBuf>>,
     pub(super) known_hosts: Option<Found<Vec<PathBuf>>>,
-    pub(super) jump: Option<Found<Jump>>,
+    pub(super) jump: Option<Found<JumpsWritten>>,
+    pub(super) host_keys: Option<Found<Vec<String>>>,
+    pub(super) host_key_check: Option<Found<HostKeyCheck>>,
     pub(super) connect_timeout: Option<Found<Duration>>,
     pub(super) eni_name: Option<Found<NameTemplate>>,
     pub(super) vswitch: Option<Found<VSwitchId>>,
@@ -52,10 +69,13 @@ impl Layer {
         }
         Self {
             user: pick(&upper.user, self.user),
+            becomes: pick(&upper.becomes, self.becomes),
             port: pick(&upper.port, self.port),
             key: pick(&upper.key, self.key),
             known_hosts: pick(&upper.known_hosts, self.known_hosts),
             jump: pick(&upper.jump, self.jump),
+            host_keys: pick(&upper.host_keys, self.host_keys),
+            host_key_check: pick(&upper.host_key_check, self.host_key_check),
             connect_timeout: pick(&upper.connect_timeout, self.connect_timeout),
             eni_name: pick(&upper.eni_name, self.eni_name),
             vswitch: pick(&upper.vswitch, self.vswitch),
@@ -75,9 +95,7 @@ impl Reader<'_, '_> {
     /// The sections of `fields` as a layer.
     pub(super) fn layer(&mut self, fields: &Fields<'_>) -> Layer {
         let mut layer = Layer::default();
-        if let Some(ssh) =
-            self.section(fields, "ssh", &["user", "port", "key", "known_hosts", "jump", "connect_timeout"])
-        {
+        if let Some(ssh) = self.section(fields, "ssh", &SSH) {
             self.ssh(&ssh, &mut layer);
         }
         if let Some(eni) = self.section(fields, "eni", &["name", "vswitch", "security_groups", "primary_ip"])

@@ -9,6 +9,7 @@ mod desired;
 mod glob;
 mod hosts;
 mod layer;
+mod login;
 mod mistake;
 mod name;
 mod node;
@@ -26,9 +27,11 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, HostLogin, JumpDesired,
-    Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
+    AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
+    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
+    SshDesired, VerifyDesired,
 };
+pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
 pub use select::{Lists, Named, SelectError, lists, select};
 
@@ -49,6 +52,8 @@ pub struct Context {
     pub environment: BTreeMap<String, String>,
     /// What lies beside an inventory of Ansible's.
     pub beside: Beside,
+    /// What else has a say in how to log in.
+    pub login: LoginContext,
 }
 
 /// The files of variables beside an inventory of Ansible's.
@@ -149,11 +154,12 @@ fn take_apart(
         return None;
     }
     let file = collector.file();
-    let root = match ansible::form(file, text) {
+    let form = ansible::form(file, text);
+    let root = match form {
         Some(form) => ansible::tree(file, text, form, &context.beside, collector)?,
         None => node::tree(text, node::Tags::Refused, collector)?,
     };
-    let mut reader = Reader { collector, context, need };
+    let mut reader = Reader { collector, context, need, by_name: form.is_some() };
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);
     let echo = reader.echo_override();

@@ -4,25 +4,20 @@
 
 use std::path::PathBuf;
 
+use super::desired::{BecomeDesired, BecomeMethod, HostKeyCheck};
 use super::layer::Layer;
+use super::login::JumpsWritten;
 use super::node::{Node, Value};
 use super::read::{Fields, Reader};
 use super::value;
-
-/// A jump host as written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Jump {
-    /// The host's own login name if absent.
-    pub(super) user: Option<String>,
-    pub(super) host: String,
-    pub(super) port: u16,
-}
+use crate::core::ssh_config::{JumpSpec, jump_chain};
 
 impl Reader<'_, '_> {
     /// Reads the section into `layer`.
     pub(super) fn ssh(&mut self, ssh: &Fields<'_>, layer: &mut Layer) {
         layer.user = self
             .found(ssh, "user", |reader, node| reader.text(node, "ssh.user", "a login name", value::user));
+        layer.becomes = self.found(ssh, "become", Self::becomes);
         layer.port = self.found(ssh, "port", |reader, node| reader.port(node, "ssh.port"));
         layer.key = self.found(ssh, "key", |reader, node| reader.path(node, "ssh.key"));
         layer.known_hosts = self.found(ssh, "known_hosts", |reader, node| {
@@ -31,9 +26,37 @@ impl Reader<'_, '_> {
             Some(files.into_iter().map(|file| file.value).collect())
         });
         layer.jump = self.found(ssh, "jump", Self::jump);
+        layer.host_keys = self.found(ssh, "host_keys", Self::host_keys);
+        layer.host_key_check = self.found(ssh, "host_key_policy", |reader, node| {
+            let choices = [
+                ("strict", HostKeyCheck::Strict),
+                ("accept-new", HostKeyCheck::AcceptNew),
+                ("pinned", HostKeyCheck::Pinned),
+                ("ca", HostKeyCheck::Ca),
+            ];
+            reader.choice(node, "ssh.host_key_policy", &choices)
+        });
         layer.connect_timeout = self.found(ssh, "connect_timeout", |reader, node| {
             reader.text(node, "ssh.connect_timeout", "a time with its unit such as 10s", value::duration)
         });
+    }
+
+    /// `true`, `false`, or who and how.
+    fn becomes(&mut self, node: &Node) -> Option<Option<BecomeDesired>> {
+        let root = || BecomeDesired { method: BecomeMethod::Sudo, user: "root".to_owned() };
+        if !matches!(node.value, Value::Map(_)) {
+            return self.boolean(node, "ssh.become").map(|wanted| wanted.then(root));
+        }
+        let fields = self.fields(node, "ssh.become", &["user", "method"])?;
+        let user = self.found(&fields, "user", |reader, node| {
+            reader.text(node, "ssh.become.user", "a login name", value::user)
+        });
+        let method = self.found(&fields, "method", |reader, node| {
+            let choices = [("sudo", BecomeMethod::Sudo), ("doas", BecomeMethod::Doas)];
+            reader.choice(node, "ssh.become.method", &choices)
+        });
+        let method = method.map_or(BecomeMethod::Sudo, |method| method.value);
+        Some(Some(BecomeDesired { method, user: user.map_or_else(|| root().user, |user| user.value) }))
     }
 
     fn path(&mut self, node: &Node, label: &str) -> Option<PathBuf> {
@@ -41,13 +64,29 @@ impl Reader<'_, '_> {
         self.text(node, label, "a file's path", |text| value::path(text, folder, home))
     }
 
-    fn jump(&mut self, node: &Node) -> Option<Jump> {
-        const EXPECTED: &str = "one jump host as user@host:port, or a mapping with user, host, port";
+    /// A chain in one text, or one jump host as a mapping, or several that share the load.
+    fn jump(&mut self, node: &Node) -> Option<JumpsWritten> {
+        const EXPECTED: &str = "jump hosts as user@host:port, in a chain separated by commas from us to the host, none, \
+                                or a mapping with user, host, port, or with any_of";
         if !matches!(node.value, Value::Map(_)) {
-            return self
-                .text(node, "ssh.jump", EXPECTED, |text| jump(text).ok_or_else(|| EXPECTED.to_owned()));
+            let chain = self
+                .text(node, "ssh.jump", EXPECTED, |text| jump_chain(text).map_err(|_| EXPECTED.to_owned()));
+            return chain.map(|chain| chain.into_iter().map(|spec| vec![spec]).collect());
         }
-        let fields = self.fields(node, "ssh.jump", &["user", "host", "port"])?;
+        let fields = self.fields(node, "ssh.jump", &["user", "host", "port", "any_of"])?;
+        if let Some(several) = fields.get("any_of") {
+            let expected = "a list of jump hosts that share the load, each as user@host:port";
+            let hosts = self.list(several, "ssh.jump.any_of", expected, |reader, node, label| {
+                let one = |text: &str| jump_chain(text).ok().filter(|chain| chain.len() == 1);
+                let chain = reader
+                    .text(node, label, expected, |text| one(text).ok_or_else(|| expected.to_owned()))?;
+                chain.into_iter().next()
+            })?;
+            if hosts.is_empty() {
+                self.wrong(several, "ssh.jump.any_of", expected);
+            }
+            return Some(vec![hosts.into_iter().map(|host| host.value).collect()]);
+        }
         let user = self.found(&fields, "user", |reader, node| {
             reader.text(node, "ssh.jump.user", "a login name", value::user)
         });
@@ -61,19 +100,30 @@ impl Reader<'_, '_> {
             return None;
         };
         let host = self.text(host, "ssh.jump.host", "a host name or an IPv4 address", value::network_name)?;
-        Some(Jump { user: user.map(|user| user.value), host, port: port.map_or(22, |port| port.value) })
+        Some(vec![vec![JumpSpec {
+            user: user.map(|user| user.value),
+            host,
+            port: port.map(|port| port.value),
+        }]])
+    }
+
+    fn host_keys(&mut self, node: &Node) -> Option<Vec<String>> {
+        let expected = "a list of host keys as known_hosts has them, ssh-ed25519 AAAA…";
+        let keys = self.list(node, "ssh.host_keys", expected, |reader, node, label| {
+            reader.text(node, label, expected, |text| host_key(text).ok_or_else(|| expected.to_owned()))
+        })?;
+        self.refuse_repeats(&keys, "ssh.host_keys");
+        Some(keys.into_iter().map(|key| key.value).collect())
     }
 }
 
-/// `[user@]host[:port]`.
-fn jump(text: &str) -> Option<Jump> {
-    let (user, rest) = match text.split_once('@') {
-        Some((user, rest)) => (Some(value::user(user).ok()?), rest),
-        None => (None, text),
-    };
-    let (host, port) = match rest.split_once(':') {
-        Some((host, port)) => (host, value::port(port).ok()?),
-        None => (rest, 22),
-    };
-    Some(Jump { user, host: value::network_name(host).ok()?, port })
+/// The first two words of `ssh-ed25519 AAAA… comment`, if they can be a key. Whether they are one is found out by whoever
+/// can check it.
+fn host_key(text: &str) -> Option<String> {
+    let mut words = text.split_ascii_whitespace();
+    let (algorithm, key) = (words.next()?, words.next()?);
+    let fine = algorithm.chars().all(|c| c.is_ascii_alphanumeric() || "-@.".contains(c));
+    let blob = data_encoding::BASE64.decode(key.as_bytes()).ok()?;
+    let named = blob.get(4..4 + algorithm.len()) == Some(algorithm.as_bytes());
+    (fine && named).then(|| format!("{algorithm} {key}"))
 }

@@ -16,7 +16,7 @@ fn read(text: &str) -> Result<Desired, Mistakes> {
 
 fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Desired, Mistakes> {
     let environment = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-    parse("f", text, &Context { folder: PathBuf::from("/inv"), environment })
+    parse("f", text, &Context { folder: PathBuf::from("/inv"), environment, ..Context::default() })
 }
 
 fn logins(text: &str) -> Result<Roster, Mistakes> {
@@ -133,7 +133,7 @@ fn a_mistake_in_the_environment_names_the_variable() {
 fn the_home_directory_comes_from_the_caller() {
     let text = SMALL.replace("verify", "ssh: {key: ~/.ssh/k, known_hosts: [k, /k]}, verify");
     let desired = with_environment(&text, &[("HOME", "/home/a")]).unwrap();
-    assert_eq!(desired.hosts[0].ssh.key, Some(PathBuf::from("/home/a/.ssh/k")));
+    assert_eq!(desired.hosts[0].ssh.keys[0].file, PathBuf::from("/home/a/.ssh/k"));
     assert_eq!(desired.hosts[0].ssh.known_hosts, [PathBuf::from("/inv/k"), PathBuf::from("/k")]);
     assert!(read(&text).unwrap_err().to_string().contains("HOME is not set"));
 }

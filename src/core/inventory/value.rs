@@ -70,6 +70,14 @@ pub(super) fn address(text: &str) -> Result<Ipv4Addr, String> {
     Err(format!("an address that a host can have, not one {reserved}"))
 }
 
+/// An address to log in at: a host's, or one of this machine itself.
+pub(super) fn login_address(text: &str) -> Result<Ipv4Addr, String> {
+    match text.parse::<Ipv4Addr>() {
+        Ok(own) if own.is_loopback() => Ok(own),
+        _ => address(text),
+    }
+}
+
 /// An address that a VPC can hold: the clouds' own range is excluded from every VPC.
 pub(super) fn private_address(text: &str) -> Result<Ipv4Addr, String> {
     let found = address(text)?;
@@ -145,6 +153,7 @@ mod tests {
             "::1",
         ] {
             assert!(address(bad).is_err(), "{bad}");
+            assert_eq!(login_address(bad).is_ok(), bad == "127.0.0.1", "{bad}");
         }
     }
 

@@ -1,12 +1,15 @@
-//! A value that cannot be shown by accident: no `Display`, no `Serialize`, and a `Debug` that hides it.
+//! A value that cannot be shown by accident: no `Display`, no `Serialize`, a `Debug` that hides it, and nothing left of it in
+//! memory that is given back.
 
 use std::fmt;
 
-/// A secret. The only way to the value is [`Secret::expose`], which a reviewer can search for.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret<T>(T);
+use zeroize::Zeroize;
 
-impl<T> Secret<T> {
+/// A secret. The only way to the value is [`Secret::expose`], which a reviewer can search for. Overwritten when dropped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret<T: Zeroize>(T);
+
+impl<T: Zeroize> Secret<T> {
     /// Takes a value into custody.
     pub const fn new(value: T) -> Self {
         Self(value)
@@ -18,7 +21,13 @@ impl<T> Secret<T> {
     }
 }
 
-impl<T> fmt::Debug for Secret<T> {
+impl<T: Zeroize> Drop for Secret<T> {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
+}
+
+impl<T: Zeroize> fmt::Debug for Secret<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
     }
@@ -30,6 +39,6 @@ mod tests {
 
     #[test]
     fn debug_hides_the_value() {
-        assert_eq!(format!("{:?}", Secret::new("canary")), "***");
+        assert_eq!(format!("{:?}", Secret::new("canary".to_owned())), "***");
     }
 }

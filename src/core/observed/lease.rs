@@ -20,6 +20,23 @@ pub struct LeaseHolder {
     pub left: u32,
 }
 
+impl LeaseHolder {
+    /// Until when it holds unless it is renewed, by the clock that says it is `now_ms` (milliseconds since
+    /// 1970-01-01T00:00:00Z): `16:25:10`, UTC.
+    #[must_use]
+    pub fn until(&self, now_ms: i64) -> String {
+        let until = now_ms.saturating_add(i64::from(self.left) * 1000);
+        jiff::Timestamp::from_millisecond(until).unwrap_or_default().strftime("%T").to_string()
+    }
+
+    /// One sentence: whose run holds the host, and until when.
+    #[must_use]
+    pub fn told(&self, now_ms: i64) -> String {
+        let until = self.until(now_ms);
+        format!("run {} of {} holds it until {until} UTC", self.run, self.owner)
+    }
+}
+
 /// What came of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LeaseEnd {

@@ -16,7 +16,7 @@ use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Obs
 use crate::core::template::Templates;
 
 /// Everything that was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// The cloud's records.
     pub cloud: CloudView,

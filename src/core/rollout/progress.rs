@@ -43,6 +43,7 @@ impl Progress {
                 RunNote::HostEnded { host, outcome } => {
                     all.ended.insert(host.clone(), outcome.clone());
                 }
+                RunNote::Watchdog { .. } => all.waiting = None,
                 RunNote::Resumed { .. } => (all.waiting, all.stopped) = (None, None),
             }
         }

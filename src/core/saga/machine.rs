@@ -172,6 +172,16 @@ impl Saga {
                 self.problems.clear();
                 self.notes.clear();
             }
+            // The step is settled by looking once more; where taking back was what failed, that is tried again.
+            (Mode::Ended(End::Stuck(_)), Record::Retried) => {
+                self.mode = if self.open.is_some() {
+                    Mode::Forward
+                } else {
+                    self.done.extend(self.stuck.drain(..).rev());
+                    Mode::Backward { reason: "taken back at the second try".to_owned(), open: None }
+                };
+                self.problems.clear();
+            }
             (_, Record::Ended(end)) => {
                 if self.next() != Next::End(end.clone()) {
                     return Err(illegal());
@@ -216,6 +226,26 @@ impl Saga {
     #[must_use]
     pub const fn open(&self) -> Option<&Op> {
         self.open.as_ref()
+    }
+
+    /// Whether the EIP may be bound to nothing now because of this saga: it was, or may have been, unbound, and was not bound
+    /// again. Such a host goes before everything else.
+    #[must_use]
+    pub fn window(&self) -> bool {
+        let moves = |step: StepKind| matches!(step, StepKind::Unassociate | StepKind::Associate);
+        let done = |step: StepKind| self.done.iter().any(|(op, _)| op.kind() == step);
+        let unbound = done(StepKind::Unassociate) && !done(StepKind::Associate);
+        match &self.mode {
+            Mode::Forward => unbound || self.open.as_ref().is_some_and(|op| moves(op.kind())),
+            Mode::Backward { open, .. } => unbound || open.is_some_and(moves),
+            Mode::Ending(_) | Mode::Ended(_) => false,
+        }
+    }
+
+    /// Whether the undo of a step was begun and its outcome is not written.
+    #[must_use]
+    pub const fn undo_is_open(&self) -> bool {
+        matches!(self.mode, Mode::Backward { open: Some(_), .. })
     }
 
     /// How it ended, if it has.

@@ -24,6 +24,8 @@ pub enum Record {
     Unknown(StepKind, String),
     /// Somebody asked to take everything back.
     TurnedBack(String),
+    /// Somebody asked to try again what a human was needed for.
+    Retried,
     /// About to undo it. Durable before the effect.
     UndoIntent(StepKind),
     /// It was undone, or there was nothing left to undo; the text says what cannot be taken back.

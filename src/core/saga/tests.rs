@@ -240,3 +240,53 @@ fn records_that_cannot_follow_are_refused_and_change_nothing() {
     assert_eq!(Saga::replay([]).unwrap(), None);
     assert!(Saga::replay([&Record::Ended(End::Committed)]).is_err());
 }
+
+#[test]
+fn the_window_is_open_from_the_first_intent_to_the_last_outcome_both_ways() {
+    let mut log = fresh_log();
+    run(Saga::new(began()), StepKind::Verify, Answer::Refused, None, &mut log);
+    let opens_or_closes: Vec<(String, bool)> = (1..=log.len())
+        .filter_map(|length| {
+            let window =
+                |length: usize| Saga::replay(&log[..length]).unwrap().is_some_and(|saga| saga.window());
+            (window(length) != window(length - 1)).then(|| (format!("{:?}", log[length - 1]), window(length)))
+        })
+        .collect();
+    let expected = [
+        ("Intent(UnassociateEip", true),
+        ("Done(Associate", false),
+        ("UndoIntent(Associate", true),
+        ("Undone(Unassociate", false),
+    ];
+    assert_eq!(opens_or_closes.len(), expected.len(), "{opens_or_closes:?}");
+    for ((record, open), (begins, expected)) in opens_or_closes.iter().zip(expected) {
+        assert!(record.starts_with(begins) && *open == expected, "{opens_or_closes:?}");
+    }
+}
+
+#[test]
+fn only_what_a_human_was_needed_for_can_be_tried_again() {
+    for op in ops() {
+        let mut log = fresh_log();
+        let mut saga = run(Saga::new(began()), op.kind(), Answer::Unknown, None, &mut log);
+        saga.record(&Record::Retried).unwrap();
+        assert_eq!(saga.next(), Next::Settle(op.clone()));
+        log.push(Record::Retried);
+        let saga = run(saga, StepKind::Verify, Answer::Fine, None, &mut log);
+        assert_eq!(saga.end(), Some(&End::Committed), "{:?}", op.kind());
+        assert_eq!(Saga::replay(&log).unwrap().unwrap(), saga);
+    }
+    let failed = run(
+        Saga::new(began()),
+        StepKind::Verify,
+        Answer::Refused,
+        Some(StepKind::AttachEni),
+        &mut fresh_log(),
+    );
+    let mut saga = failed;
+    saga.record(&Record::Retried).unwrap();
+    assert!(matches!(saga.next(), Next::Undo(op, _) if op.kind() == StepKind::AttachEni));
+    let mut committed = run(Saga::new(began()), StepKind::Verify, Answer::Fine, None, &mut fresh_log());
+    assert!(committed.record(&Record::Retried).is_err());
+    assert!(Saga::new(began()).record(&Record::Retried).is_err());
+}

@@ -2,6 +2,19 @@
 
 use super::pattern::{glob_matches, list_matches};
 
+/// Restrictions of what is negotiated; absent for the usual. What is not safe cannot be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Algorithms {
+    /// `HostKeyAlgorithms`
+    pub host_key: Option<AlgorithmList>,
+    /// `Ciphers`
+    pub ciphers: Option<AlgorithmList>,
+    /// `KexAlgorithms`
+    pub kex: Option<AlgorithmList>,
+    /// `MACs`
+    pub macs: Option<AlgorithmList>,
+}
+
 /// A list as written. What it comes to depends on what is there: see [`AlgorithmList::choose`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct AlgorithmList {

@@ -19,7 +19,7 @@ mod words;
 
 use std::fmt;
 
-pub use algorithms::AlgorithmList;
+pub use algorithms::{AlgorithmList, Algorithms};
 pub use parse::{Included, SshConfig};
 pub(crate) use pattern::glob_matches;
 pub use resolve::{Query, Resolved, resolve};
@@ -65,4 +65,10 @@ pub struct Note {
 #[must_use]
 pub fn lookup_name(host: &str, port: u16) -> String {
     if port == 22 { host.to_owned() } else { format!("[{host}]:{port}") }
+}
+
+/// Such a name without its port: `[web]:2222` is `web`.
+#[must_use]
+pub fn bare_name(name: &str) -> &str {
+    name.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).map_or(name, |(host, _)| host)
 }

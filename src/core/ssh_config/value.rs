@@ -6,7 +6,7 @@ use super::Place;
 use super::settings::Strictness;
 
 /// One jump host as written: `[ssh://][user@]host[:port]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JumpSpec {
     /// Login name, if given.
     pub user: Option<String>,

@@ -12,9 +12,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use handlebars::Handlebars;
 use serde::Serialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 pub use file::FileTemplate;
 pub use quote::sh_quote;
@@ -55,6 +57,7 @@ pub struct TemplateError {
 pub struct Templates {
     registry: Handlebars<'static>,
     paths: BTreeMap<&'static str, String>,
+    digest: String,
 }
 
 impl std::fmt::Debug for Templates {
@@ -82,13 +85,14 @@ impl Templates {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         registry.register_escape_fn(sh_quote);
-        let mut paths = BTreeMap::new();
+        let (mut paths, mut digest) = (BTreeMap::new(), Sha256::new());
         for (name, text) in BUILTIN {
             let short = name.trim_end_matches(".sh");
             let own = [short.to_owned(), name.to_owned(), format!("{name}.hbs")]
                 .iter()
                 .find_map(|key| overrides.remove(key));
             let (path, text) = own.unwrap_or_else(|| (format!("templates/{name}.hbs"), text.to_owned()));
+            digest.update(format!("{name} {}\n{text}\n", text.len()));
             let template = check::parse(&path, &text)?;
             check::check(&path, &text, &template)?;
             registry.register_template(name, template);
@@ -105,9 +109,15 @@ impl Templates {
                 ),
             });
         }
-        let templates = Self { registry, paths };
+        let templates = Self { registry, paths, digest: HEXLOWER.encode(&digest.finalize()) };
         templates.render_samples()?;
         Ok(templates)
+    }
+
+    /// SHA-256 over the names and texts of all templates: the same for two processes that push the same to hosts.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Renders one template. `name` is one of [`BUILTIN`].

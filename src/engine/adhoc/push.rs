@@ -88,16 +88,16 @@ pub struct PushOrder {
     pub wall: Duration,
 }
 
-/// Writes it to all hosts.
+/// Writes it to all hosts, once what comes back is polled.
 ///
 /// # Errors
 /// The script cannot be rendered; nothing was begun.
-pub async fn push(
+pub fn push(
     field: &Field,
     visits: Vec<Visit>,
     order: PushOrder,
     templates: &Templates,
-) -> Result<Vec<Answer<PushReport>>, TemplateError> {
+) -> Result<impl Future<Output = Vec<Answer<PushReport>>>, TemplateError> {
     let PushOrder { params, contents, privilege, wall } = order;
     let mut goods = BTreeMap::new();
     for (host, content) in contents {
@@ -105,8 +105,8 @@ pub async fn push(
         goods.insert(host, (templates.push_script(&params)?, content.stdin));
     }
     let looks_only = params.check == "yes";
-    let answers = everywhere(field, visits, Delivery { goods, looks_only, privilege, wall }).await;
-    Ok(answers.into_iter().map(Answer::flatten).collect())
+    let delivery = everywhere(field, visits, Delivery { goods, looks_only, privilege, wall });
+    Ok(async { delivery.await.into_iter().map(Answer::flatten).collect() })
 }
 
 struct Delivery {

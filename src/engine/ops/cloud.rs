@@ -1,89 +1,27 @@
-//! The steps on the cloud's side. Each is a write, then a wait for the state it must lead to.
+//! The steps on the cloud's side, except those of the EIP. Each is a write, then a wait for the state it must lead to.
 
-use std::future::Future;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::settle::{LOOK, LOST, tells_nothing, undone};
 use super::{Answer, HostTask};
 use crate::core::model::{EniId, InstanceId};
-use crate::core::observed::{EipHolder, EniStatus};
+use crate::core::observed::{Eni, EniStatus};
 use crate::core::plan::{Known, KnownEni, OWNER_TAG, Op};
 use crate::core::saga::Effect;
-use crate::ports::{CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
+use crate::ports::{CloudError, CloudErrorKind, EniGoal, EniSpec, InstanceGoal, ViewScope};
 
-/// Longest waits, generous against what public logs show (7 to 8 s for an EIP, up to 2 minutes for attaching).
+/// Longest waits, generous against what public logs show (up to 2 minutes for attaching).
 const CHARGE_TYPE: Duration = Duration::from_secs(300);
 const CONVERT: Duration = Duration::from_secs(120);
 const ENI: Duration = Duration::from_secs(180);
-const EIP: Duration = Duration::from_secs(120);
-/// How long a state is awaited after an answer that got lost, before the call is taken as never received.
-const LOST: Duration = Duration::from_secs(20);
 
-/// Pause between two looks for an interface that should be gone.
+/// Pause between two looks for an interface that should be there, or gone.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How long it takes to see what is so already.
-const LOOK: Duration = Duration::from_secs(5);
-
-/// Whether the write may have had its effect.
-const fn tells_nothing(error: &CloudError) -> bool {
-    matches!(error.kind, CloudErrorKind::Unknown | CloudErrorKind::Late | CloudErrorKind::Protocol)
-}
 
 impl HostTask {
-    /// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
-    /// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
-    /// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
-    async fn settle<T, W, G>(
-        &self,
-        write: impl Fn() -> W,
-        goal: impl Fn(Duration) -> G,
-        patience: Duration,
-    ) -> Result<T, Answer>
-    where
-        W: Future<Output = Result<(), CloudError>>,
-        G: Future<Output = Result<T, CloudError>>,
-    {
-        let mut lost: Option<CloudError> = None;
-        for _ in 0..2 {
-            let refusal = match write().await {
-                Ok(()) => {
-                    return goal(patience).await.map_err(|error| match error.kind {
-                        CloudErrorKind::Refused => Answer::Refused(error.to_string()),
-                        // That it cannot be seen any more does not take an accepted write back.
-                        _ => Answer::Unknown(error.to_string()),
-                    });
-                }
-                Err(error) if tells_nothing(&error) => {
-                    if let Ok(record) = goal(LOST).await {
-                        return Ok(record);
-                    }
-                    lost = Some(error);
-                    continue;
-                }
-                Err(error) => {
-                    self.heed(&error);
-                    error
-                }
-            };
-            // Refused, but perhaps because it is so already, or because the first copy is still at work.
-            let within = if lost.is_some() { patience } else { LOOK };
-            return goal(within).await.map_err(|_| match &lost {
-                None => Answer::Refused(refusal.to_string()),
-                Some(first) => Answer::Unknown(format!("{first}; sent again: {refusal}")),
-            });
-        }
-        Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
-    }
-
-    /// What is wrong with the account is wrong for every host: no other one begins.
-    fn heed(&self, error: &CloudError) {
-        if error.kind == CloudErrorKind::Account {
-            self.world.stop.because(format!("the account is refused ({error})"));
-        }
-    }
-
     pub(super) async fn make_post_paid(&self, instance: &InstanceId) -> Answer {
         let token = self.token("charge type");
         let done = self.settle(
@@ -125,19 +63,15 @@ impl HostTask {
             primary_ip: *primary_ip,
             tags: [(OWNER_TAG.to_owned(), instance.to_string())].into(),
         };
-        let id = match self.world.cloud.create_eni(&spec, &self.token("create ENI")).await {
-            Ok(id) => id,
-            Err(error) if tells_nothing(&error) => match self.tagged_eni(instance).await {
-                Ok(Some(id)) => id,
-                Ok(None) => {
-                    return Answer::Unknown(format!("{error}; no interface with our tag is visible yet"));
-                }
-                Err(look) => return Answer::Unknown(format!("{error}; then: {look}")),
+        // A token is forgotten after a while, the tag is not: whoever may have created it looks before creating it again.
+        let made = if self.again { self.tagged_eni(instance).await } else { Ok(None) };
+        let id = match made {
+            Ok(Some(id)) => id,
+            Ok(None) => match self.new_eni(&spec, instance).await {
+                Ok(id) => id,
+                Err(answer) => return answer,
             },
-            Err(error) => {
-                self.heed(&error);
-                return Answer::Refused(error.to_string());
-            }
+            Err(look) => return Answer::Unknown(look.to_string()),
         };
         match self.world.cloud.await_eni(&id, &EniGoal::Available, ENI).await {
             Ok(eni) => Answer::Done(Effect::EniCreated {
@@ -146,6 +80,32 @@ impl HostTask {
                 address: Some(eni.primary_ip),
             }),
             Err(error) => Answer::Unknown(format!("interface {id}: {error}")),
+        }
+    }
+
+    async fn new_eni(&self, spec: &EniSpec, instance: &InstanceId) -> Result<EniId, Answer> {
+        let error = match self.world.cloud.create_eni(spec, &self.token("create ENI")).await {
+            Ok(id) => return Ok(id),
+            Err(error) => error,
+        };
+        self.heed(&error);
+        let lost = tells_nothing(&error);
+        if !lost && !self.again {
+            return Err(Answer::Refused(error.to_string()));
+        }
+        let until = Instant::now() + if self.again { ENI } else { Duration::ZERO };
+        loop {
+            match self.tagged_eni(instance).await {
+                Ok(Some(id)) => return Ok(id),
+                Ok(None) if Instant::now() < until => tokio::time::sleep(PAUSE).await,
+                Ok(None) if lost => {
+                    return Err(Answer::Unknown(format!(
+                        "{error}; no interface with our tag is visible yet"
+                    )));
+                }
+                Ok(None) => return Err(Answer::Refused(error.to_string())),
+                Err(look) => return Err(Answer::Unknown(format!("{error}; then: {look}"))),
+            }
         }
     }
 
@@ -169,11 +129,17 @@ impl HostTask {
         let Some(KnownEni { id, mac: Some(mac), .. }) = &known.eni else {
             return Answer::Refused("there is no interface to attach".to_owned());
         };
+        if self.again {
+            let there = EniGoal::InUse(instance.clone());
+            if let Ok(eni) = self.world.cloud.await_eni(id, &there, LOOK).await {
+                return attached(eni);
+            }
+        }
         // The host must be ready for what its own DHCP client may do before it is reached again.
         if let Err(reason) = self.stage(*mac).await {
             return Answer::Refused(reason);
         }
-        let attached = self.settle(
+        let done = self.send(
             || self.world.cloud.attach_eni(id, instance),
             |within| {
                 let goal = EniGoal::InUse(instance.clone());
@@ -181,10 +147,7 @@ impl HostTask {
             },
             ENI,
         );
-        attached.await.map_or_else(
-            |answer| answer,
-            |eni| Answer::Done(Effect::EniAttached { eni: eni.id, mac: eni.mac, address: eni.primary_ip }),
-        )
+        done.await.map_or_else(|answer| answer, attached)
     }
 
     pub(super) async fn detach_eni(
@@ -240,98 +203,8 @@ impl HostTask {
         }
         Ok(())
     }
-
-    pub(super) async fn unassociate(
-        &self,
-        known: &Known,
-        from: &EipHolder,
-        private_ip: Option<Ipv4Addr>,
-    ) -> Answer {
-        match self.unbind(known, from, private_ip, "unassociate").await {
-            Ok(()) => Answer::Done(Effect::Nothing),
-            Err(answer) => answer,
-        }
-    }
-
-    pub(super) async fn associate(&self, known: &Known) -> Answer {
-        let Some((holder, private_ip)) = eni_holder(known) else {
-            return Answer::Refused("the interface to bind the EIP to is not known".to_owned());
-        };
-        match self.bind(known, &holder, private_ip, "associate").await {
-            Ok(()) => Answer::Done(Effect::Nothing),
-            Err(answer) => answer,
-        }
-    }
-
-    /// Undo of the association: the EIP leaves the interface.
-    pub(super) async fn take_off(&self, known: &Known) -> Result<Option<String>, String> {
-        let Some((holder, private_ip)) = eni_holder(known) else { return Ok(None) };
-        let taken = self.unbind(known, &holder, private_ip, "undo associate").await;
-        let home = EipGoal::BoundTo(EipHolder::Instance(self.host.instance.clone()));
-        match (taken, &known.eip) {
-            // An earlier attempt to take the run back has come further than this.
-            (Err(_), Some(eip)) if self.world.cloud.await_eip(&eip.id, &home, LOOK).await.is_ok() => Ok(None),
-            (taken, _) => undone(taken),
-        }
-    }
-
-    /// Undo of the unassociation: the EIP goes back to where it was.
-    pub(in crate::engine) async fn give_back(
-        &self,
-        known: &Known,
-        from: &EipHolder,
-        private_ip: Option<Ipv4Addr>,
-    ) -> Result<Option<String>, String> {
-        undone(self.bind(known, from, private_ip, "undo unassociate").await)
-    }
-
-    async fn unbind(
-        &self,
-        known: &Known,
-        from: &EipHolder,
-        private_ip: Option<Ipv4Addr>,
-        step: &str,
-    ) -> Result<(), Answer> {
-        let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
-        let token = self.token(step);
-        self.settle(
-            || self.world.cloud.unassociate_eip(&eip.id, from, private_ip, &token),
-            |within| self.world.cloud.await_eip(&eip.id, &EipGoal::Available, within),
-            EIP,
-        )
-        .await
-        .map(|_| ())
-    }
-
-    async fn bind(
-        &self,
-        known: &Known,
-        to: &EipHolder,
-        private_ip: Option<Ipv4Addr>,
-        step: &str,
-    ) -> Result<(), Answer> {
-        let Some(eip) = &known.eip else { return Err(Answer::Refused("the EIP is not known".to_owned())) };
-        let token = self.token(step);
-        self.settle(
-            || self.world.cloud.associate_eip(&eip.id, to, private_ip, &token),
-            |within| {
-                let goal = EipGoal::BoundTo(to.clone());
-                async move { self.world.cloud.await_eip(&eip.id, &goal, within).await }
-            },
-            EIP,
-        )
-        .await
-        .map(|_| ())
-    }
 }
 
-fn eni_holder(known: &Known) -> Option<(EipHolder, Option<Ipv4Addr>)> {
-    known.eni.as_ref().map(|eni| (EipHolder::Eni(eni.id.clone()), eni.address))
-}
-
-fn undone<T>(result: Result<T, Answer>) -> Result<Option<String>, String> {
-    match result {
-        Ok(_) | Err(Answer::Done(_)) => Ok(None),
-        Err(Answer::Refused(reason) | Answer::Unknown(reason)) => Err(reason),
-    }
+fn attached(eni: Eni) -> Answer {
+    Answer::Done(Effect::EniAttached { eni: eni.id, mac: eni.mac, address: eni.primary_ip })
 }

@@ -120,6 +120,8 @@ impl HostTask {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
         };
+        // A first run of the script may have written the block: then what was before is the file without it.
+        let written = if self.again { without_ours(&facts.rc_local).ok() } else { None };
         let change = match host_changes(facts, route, &self.world.templates) {
             Ok(changes) => changes.rc_local,
             Err(obstacles) => {
@@ -134,7 +136,12 @@ impl HostTask {
         };
         let (reason, is_without_effect) = match self.change(&script, parse_apply).await {
             Ok(Told { report: ApplyReport { end: ApplyEnd::Ok, .. }, .. }) => {
-                let (before, after) = (facts.rc_local.clone(), change.map(|change| change.after));
+                let (before, after) = match (written, change) {
+                    (Some((before, Some(now))), change) => {
+                        (before, Some(change.map_or(now, |change| change.after)))
+                    }
+                    (_, change) => (facts.rc_local.clone(), change.map(|change| change.after)),
+                };
                 return Answer::Done(Effect::Configured { before, after });
             }
             Ok(Told { report: ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }, is_all }) => {

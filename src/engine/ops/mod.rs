@@ -4,6 +4,8 @@
 
 mod cloud;
 mod configure;
+mod eip;
+mod settle;
 
 use std::sync::Arc;
 
@@ -41,6 +43,8 @@ pub(super) struct HostTask {
     pub(super) primary_ip: std::net::Ipv4Addr,
     /// The address it is managed by.
     pub(super) address: std::net::Ipv4Addr,
+    /// Whether what is asked for may have been sent before, by a process that is gone and took the answer with it.
+    pub(super) again: bool,
     /// The addresses its own traffic must leave from afterwards.
     pub(super) egress: Vec<std::net::Ipv4Addr>,
     /// The lease under which it is changed, once it is claimed.

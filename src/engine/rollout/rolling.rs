@@ -5,6 +5,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Terms;
@@ -107,9 +108,13 @@ impl<'a> Rolling<'a> {
         let task = task(&self.book.world, self.book.run.as_str(), host, self.discovered, plan);
         let (book, plan) = (self.book.clone(), plan.clone());
         self.crew.begin(at, async move {
+            // Kept until the end is counted, also after a panic; whoever drops this drops the host's task with it.
             let _place = place;
-            let report = one_host(&task, &book.run, &plan).await;
-            book.ended(true, report).await
+            let (run, approved) = (book.run.clone(), plan.clone());
+            let mut alone = JoinSet::new();
+            alone.spawn(async move { one_host(&task, &run, &approved).await });
+            let report = alone.join_next().await.and_then(Result::ok);
+            book.ended(true, report.unwrap_or_else(|| lost(&plan))).await
         });
     }
 
@@ -135,14 +140,14 @@ impl<'a> Rolling<'a> {
         let stop = self.book.world.stop.clone();
         loop {
             while let Some(ended) = self.crew.ended() {
-                self.take(Some(ended)).await;
+                self.take(Some(ended));
             }
             let at_work = self.crew.at_work();
             if at_work == 0 || (!all && self.book.ledger(|ledger| ledger.bears(at_work))) {
                 return;
             }
             tokio::select! {
-                ended = self.crew.next() => self.take(ended).await,
+                ended = self.crew.next() => self.take(ended),
                 () = stop.uttered() => return,
             }
         }
@@ -180,28 +185,23 @@ impl<'a> Rolling<'a> {
             }
             tokio::select! {
                 () = &mut wait => return,
-                ended = self.crew.next() => self.take(ended).await,
+                ended = self.crew.next() => self.take(ended),
             }
         }
     }
 
-    async fn take(&mut self, ended: Option<(usize, Option<HostReport>)>) {
-        let Some((at, report)) = ended else { return };
-        let Some(plan) = self.plan.hosts.get(at) else { return };
-        let report = match report {
-            Some(report) => report,
-            // Nobody else says that it is done.
-            None => self.book.ended(true, lost(plan)).await,
-        };
-        if let Some(slot) = self.reports.get_mut(at) {
-            *slot = Some(report);
+    fn take(&mut self, ended: Option<(usize, Option<HostReport>)>) {
+        if let Some((at, report)) = ended
+            && let Some(slot) = self.reports.get_mut(at)
+        {
+            *slot = report;
         }
     }
 
     pub(super) async fn drain(&mut self) {
         while self.crew.at_work() > 0 {
             let ended = self.crew.next().await;
-            self.take(ended).await;
+            self.take(ended);
         }
     }
 

@@ -131,7 +131,7 @@ mod tests {
         let host = &desired.hosts[3];
         assert!(host.allow.charge_type_change);
         assert_eq!(host.instance, lab.hosts[3].instance);
-        assert_eq!(host.ssh.key.as_deref(), Some(paths::key().as_path()));
+        assert_eq!(host.ssh.keys[0].file, paths::key());
         assert_eq!(host.ssh.known_hosts, [paths::known_hosts()]);
         assert_eq!(host.verify.echo, echo_urls());
         assert_eq!(desired.cloud.vpc_endpoint.as_deref(), Some("http://100.100.0.10:8081"));

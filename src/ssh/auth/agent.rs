@@ -13,51 +13,50 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::super::failure::local;
-use super::keys::read_public;
+use super::keys::{is_there, read_public};
 use crate::core::text::clean_line;
 use crate::ports::{AgentKey, SshError};
 
 /// How long an agent may take to say what it holds.
 const LISTING: Duration = Duration::from_secs(5);
 
-/// What an agent holds.
-pub(in crate::ssh) struct Holdings(Vec<AgentIdentity>);
+/// What an agent holds, or why that is not known.
+pub(super) struct Holdings(Result<Vec<AgentIdentity>, String>);
 
-/// Asks the agent at `socket` what it holds; nothing if there is no agent.
-pub(in crate::ssh) async fn list(socket: &Path) -> Result<Holdings, SshError> {
-    let at = socket.display();
+/// Asks the agent at `socket` what it holds.
+pub(super) async fn list(socket: &Path) -> Holdings {
     let listing = async {
-        let Ok(mut agent) = connect(socket).await else { return Ok(Vec::new()) };
-        agent.request_identities().await
+        connect(socket).await.map_err(|e| e.message)?.request_identities().await.map_err(|e| {
+            let why = clean_line(e.to_string().as_bytes(), 200);
+            format!("the SSH agent at {} gives an answer that cannot be read: {why}", socket.display())
+        })
     };
-    match timeout(LISTING, listing).await {
-        Ok(Ok(held)) => Ok(Holdings(held)),
-        Ok(Err(error)) => Err(local(format!(
-            "the SSH agent at {at} gives an answer that cannot be read: {}",
-            clean_line(error.to_string().as_bytes(), 200)
-        ))),
-        Err(_) => {
-            Err(local(format!("the SSH agent at {at} does not say within {LISTING:?} which keys it holds")))
-        }
-    }
+    let late = || {
+        format!("the SSH agent at {} does not say within {LISTING:?} which keys it holds", socket.display())
+    };
+    Holdings(timeout(LISTING, listing).await.unwrap_or_else(|_| Err(late())))
 }
 
-/// Which key is meant: `None` if the agent does not hold it.
+/// Which key is meant; or why it cannot be had from this agent, and another way is next.
 pub(super) async fn choose(
     socket: &Path,
     held: &Holdings,
     wanted: Option<&AgentKey>,
-) -> Result<Option<AgentIdentity>, SshError> {
+) -> Result<Result<AgentIdentity, String>, SshError> {
+    let at = socket.display();
+    let held = match &held.0 {
+        Ok(held) => held,
+        Err(why) => return Ok(Err(why.clone())),
+    };
     let found = match wanted {
-        None => match &*held.0 {
+        None => match &**held {
             [] => None,
             [only] => Some(only),
             several => {
                 let shown: Vec<_> = several.iter().take(8).map(describe).collect();
                 return Err(local(format!(
-                    "the SSH agent at {} holds {} keys, and offering one after the other would get us locked out; say \
+                    "the SSH agent at {at} holds {} keys, and offering one after the other would get us locked out; say \
                      which one is meant: {}",
-                    socket.display(),
                     several.len(),
                     shown.join(", ")
                 )));
@@ -66,14 +65,17 @@ pub(super) async fn choose(
         Some(AgentKey::Fingerprint(fingerprint)) => {
             let matches = |it: &&AgentIdentity| fingerprint_of(it) == *fingerprint;
             // A certificate for the key, if there is one, is asked for by its file.
-            held.0.iter().filter(|it| matches!(it, AgentIdentity::PublicKey { .. })).find(matches)
+            held.iter().filter(|it| matches!(it, AgentIdentity::PublicKey { .. })).find(matches)
+        }
+        Some(AgentKey::PublicFile(file)) if !is_there(file).await => {
+            return Ok(Err(format!("public key {} cannot be read: there is no such file", file.display())));
         }
         Some(AgentKey::PublicFile(file)) => {
             let wanted = read_public(file).await?;
-            return Ok(held.0.iter().find(|it| same(it, &wanted)).cloned());
+            held.iter().find(|it| same(it, &wanted))
         }
     };
-    Ok(found.cloned())
+    Ok(found.cloned().ok_or_else(|| format!("the SSH agent at {at} does not hold the key")))
 }
 
 /// A connection to the agent, told for which host it is to sign, so that keys bound to hosts can be used.

@@ -82,7 +82,7 @@ async fn attempt(
     let user = who.user.as_str();
     let told = match way {
         Way::Key { key, certificate: None } => {
-            let key = Arc::clone(key.key.expose());
+            let key = Arc::clone(&key.key);
             let Some(hash) = hash_for(handle, key.algorithm()).await? else {
                 return Ok(Answer::Ours(Verdict::Sha1Only));
             };
@@ -92,7 +92,7 @@ async fn attempt(
             let Some(hash) = hash_for(handle, certificate.algorithm()).await? else {
                 return Ok(Answer::Ours(Verdict::Sha1Only));
             };
-            let mut signer = Own(Arc::clone(key.key.expose()));
+            let mut signer = Own(Arc::clone(&key.key));
             let certificate = Certificate::clone(certificate);
             handle.authenticate_certificate_with(user, certificate, hash, &mut signer).await?
         }

@@ -23,8 +23,8 @@ const ATTEMPTS: u8 = 3;
 
 /// A key that can log in.
 pub(in crate::ssh) struct LoginKey {
-    /// The key.
-    pub(in crate::ssh) key: Secret<Arc<PrivateKey>>,
+    /// The key, which overwrites itself when dropped.
+    pub(in crate::ssh) key: Arc<PrivateKey>,
     /// `SHA256:…` of its public half.
     pub(in crate::ssh) fingerprint: String,
     /// Its file, as text for people.
@@ -46,7 +46,7 @@ pub(super) async fn load(path: &Path, answers: &Answers) -> Result<LoginKey, Ssh
         None => unlock(path, text, answers).await.map_err(wrong)?,
     };
     let fingerprint = key.public_key().fingerprint(HashAlg::Sha256).to_string();
-    Ok(LoginKey { key: Secret::new(Arc::new(key)), fingerprint, file })
+    Ok(LoginKey { key: Arc::new(key), fingerprint, file })
 }
 
 async fn unlock(path: &Path, text: Secret<String>, answers: &Answers) -> Result<PrivateKey, String> {

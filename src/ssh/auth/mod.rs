@@ -6,6 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use russh::MethodKind;
 use russh::keys::agent::AgentIdentity;
@@ -57,6 +58,8 @@ pub(super) struct Credentials {
     pub(super) jump: Option<String>,
     ways: Vec<Way>,
     answers: Arc<Answers>,
+    /// Whether a person has answered questions, whose answers may be good for one login only.
+    is_personal: AtomicBool,
 }
 
 impl Custody {
@@ -87,13 +90,17 @@ impl Custody {
                     self.key(key_file, Some(certificate_file), &mut missing).await?
                 }
                 AuthMethod::Agent { socket, key } => {
-                    let held = self.agents.get(socket, || agent::list(socket)).await?;
-                    let identity = agent::choose(socket, &held, key.as_ref()).await?;
-                    if identity.is_none() {
-                        missing.push(format!("the SSH agent at {} does not hold the key", socket.display()));
+                    let listing = || async { Ok::<_, SshError>(agent::list(socket).await) };
+                    let held = self.agents.get(socket, listing).await?;
+                    match agent::choose(socket, &held, key.as_ref()).await? {
+                        Ok(identity) => {
+                            Some(Way::Agent { socket: socket.clone(), identity: Box::new(identity) })
+                        }
+                        Err(why) => {
+                            missing.push(why);
+                            None
+                        }
                     }
-                    identity
-                        .map(|identity| Way::Agent { socket: socket.clone(), identity: Box::new(identity) })
                 }
             };
             has_key |= matches!(way, Some(Way::Key { .. } | Way::Agent { .. }));
@@ -103,7 +110,13 @@ impl Custody {
             let why = if missing.is_empty() { "none was given".to_owned() } else { missing.join("; ") };
             return Err(local(format!("no way to log in as {user}: {why}")));
         }
-        Ok(Credentials { user: user.to_owned(), jump, ways, answers: Arc::clone(&self.answers) })
+        Ok(Credentials {
+            user: user.to_owned(),
+            jump,
+            ways,
+            answers: Arc::clone(&self.answers),
+            is_personal: AtomicBool::new(false),
+        })
     }
 
     async fn key(
@@ -125,7 +138,7 @@ impl Custody {
             None => None,
             Some(path) => {
                 let read = self.certificates.get(path, || keys::load_certificate(path)).await?;
-                if read.public_key() != key.key.expose().public_key().key_data() {
+                if read.public_key() != key.key.public_key().key_data() {
                     return Err(local(format!(
                         "certificate {} is for another key than {} ({})",
                         path.display(),
@@ -137,6 +150,13 @@ impl Custody {
             }
         };
         Ok(Some(Way::Key { key, certificate }))
+    }
+}
+
+impl Credentials {
+    /// Whether the login took answers that may be good for one login only.
+    pub(super) fn is_personal(&self) -> bool {
+        self.is_personal.load(Ordering::Relaxed)
     }
 }
 

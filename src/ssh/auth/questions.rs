@@ -3,6 +3,8 @@
 //! Must never show a person the words of a host of the fleet (it could ask for the passphrase of a key): only of a jump
 //! host, which the user has named, and with the name beside them. Must never answer the same host twice.
 
+use std::sync::atomic::Ordering;
+
 use russh::client::{Handle, KeyboardInteractiveAuthResponse as Response, Prompt};
 
 use super::super::failure::local;
@@ -42,6 +44,7 @@ pub(super) async fn answer(
             (_, []) => vec![],
             (_, many) if many.len() > PROMPTS => return Ok(Answer::Ours(Verdict::AsksTooMuch)),
             (Some(jump), prompts) => {
+                who.is_personal.store(true, Ordering::Relaxed);
                 prompts.iter().map(|prompt| of_jump(who, jump, &instructions, prompt)).collect()
             }
             (None, [Prompt { echo: false, .. }]) if !has_given => {

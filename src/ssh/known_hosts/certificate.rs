@@ -9,7 +9,7 @@ use russh::keys::ssh_key::{self, Certificate, HashAlg};
 use russh::keys::{Algorithm, PublicKey};
 
 use super::{Findings, KeyBlob, place_of};
-use crate::core::ssh_config::Place;
+use crate::core::ssh_config::{Place, bare_name};
 use crate::core::text::clean_line;
 
 /// What is to be thought of a certificate.
@@ -79,7 +79,7 @@ fn flaw(certificate: &Certificate, names: &[String], now: u64) -> Option<String>
         return Some("has critical options that are not known here".to_owned());
     }
     let principals = certificate.valid_principals();
-    let named = names.iter().map(|name| bare(name).to_lowercase());
+    let named = names.iter().map(|name| bare_name(name).to_lowercase());
     // Names only, no patterns: OpenSSH's client takes none here either.
     let covers = |name: &String| principals.iter().any(|principal| principal.to_lowercase() == *name);
     // One without names would be good for every host of the fleet: whoever has one host has all.
@@ -91,9 +91,4 @@ fn flaw(certificate: &Certificate, names: &[String], now: u64) -> Option<String>
     let authority = certificate.signature_key().fingerprint(HashAlg::Sha256);
     let signed = certificate.validate_at(now, [&authority]).is_ok();
     (!signed).then(|| "has a wrong signature".to_owned())
-}
-
-/// A name without its port: `[web]:2222` is `web`.
-pub(in crate::ssh) fn bare(name: &str) -> &str {
-    name.strip_prefix('[').and_then(|rest| rest.rsplit_once("]:")).map_or(name, |(host, _)| host)
 }

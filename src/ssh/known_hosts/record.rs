@@ -12,8 +12,8 @@ use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha1::Sha1;
 
-use super::certificate::bare;
 use super::{Findings, KeyBlob, KnownHosts, Verdict};
+use crate::core::ssh_config::bare_name;
 
 /// A key and the names to record it under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl From<io::Error> for NotRecorded {
 
 /// The names to record a host under: without `web` where `[web]:2222` is there, which is looked up as well.
 pub(in crate::ssh) fn own_names(names: &[String]) -> Vec<String> {
-    let with_port = |name: &String| names.iter().any(|other| other != name && bare(other) == name);
+    let with_port = |name: &String| names.iter().any(|other| other != name && bare_name(other) == name);
     names.iter().filter(|name| !with_port(name)).cloned().collect()
 }
 

@@ -159,6 +159,42 @@ fn every_case_gets_its_verdict() {
     assert!(TABLE.len() >= 40);
 }
 
+/// `ssh-keygen -F` prints the lines that are about a name, and exits with 1 if there is none. Asked for every row
+/// with one name.
+#[test]
+fn the_lines_for_a_name_are_those_that_ssh_keygen_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("known_hosts");
+    let mut asked_for = 0;
+    for (what, text, asked, _, _) in TABLE {
+        let [name] = asked else { continue };
+        let text = filled(text);
+        std::fs::write(&path, format!("{text}\n")).unwrap();
+        let mut keygen = std::process::Command::new("ssh-keygen");
+        // In small letters, as ssh itself asks.
+        let output = keygen.args(["-F", &name.to_lowercase(), "-f"]).arg(&path).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        let mut theirs: Vec<usize> = found
+            .lines()
+            .filter_map(|line| line.strip_prefix("# Host ")?.rsplit_once("found: line ")?.1.split(' ').next())
+            .map(|number| number.parse().unwrap())
+            .collect();
+        let file = [Arc::new(KnownHosts::parse("kh", &text))];
+        let ours = Findings::look_up(&file, &[(*name).to_owned()]);
+        let all = ours.recorded.iter().chain(&ours.revoked).chain(&ours.authorities);
+        let mut ours: Vec<usize> = all.map(|record| record.place.line).collect();
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        // It prints lines whose key it cannot read as well. To us a type that nobody knows is still a key on record.
+        if what.starts_with("malformed") || text.contains("ssh-future") || text.contains("ssh-dss") {
+            continue;
+        }
+        assert_eq!(ours, theirs, "{what}: {}", String::from_utf8_lossy(&output.stderr));
+        asked_for += 1;
+    }
+    assert!(asked_for >= 40, "{asked_for}");
+}
+
 #[test]
 fn malformed_lines_are_named_and_hide_nothing() {
     let text = filled("h\n@x h {A}\n|1|a|b {A}\nh {A}\n!, {A}\nh ssh-ed25519 ???");

@@ -12,6 +12,7 @@ use tokio::io::{DuplexStream, ReadBuf, duplex};
 
 use super::*;
 use crate::core::model::Secret;
+use crate::core::ssh_config::Algorithms;
 use crate::ports::{Asker, AuthMethod, Question, Unanswered};
 use crate::ssh::auth::Custody;
 use crate::ssh::known_hosts::KeyBlob;
@@ -79,7 +80,8 @@ async fn open(stream: Bomb) -> Result<Link, Setback> {
     let custody = Custody::new(Arc::new(Nobody));
     let who = Arc::new(custody.prepare("root", None, &[AuthMethod::Key { file }]).await.unwrap());
     let patience = Arc::new(Patience::new(Duration::from_secs(20)));
-    let login = Login { who: &who, trust: &trust, patience: &patience, keepalive: Keepalive::default() };
+    let (keepalive, algorithms) = (Keepalive::default(), Algorithms::default());
+    let login = Login { who: &who, trust: &trust, patience: &patience, keepalive, algorithms: &algorithms };
     Link::open("the host".to_owned(), stream, &login, &Settings::default()).await
 }
 

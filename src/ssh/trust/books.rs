@@ -81,7 +81,8 @@ impl Books {
         };
         let mut read = Vec::with_capacity(files.len());
         for path in files {
-            let may_be_missing = matches!(rule, Rule::Learn { .. }) && path == first;
+            // It comes to be when the first key is recorded; until then nothing is on record.
+            let may_be_missing = path == first;
             read.push(self.files.get(path, || self.read(path, may_be_missing)).await?);
         }
         let mut found = Findings::look_up(&read, names);

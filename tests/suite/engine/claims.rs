@@ -6,10 +6,12 @@ use std::time::Duration;
 use egressctl::core::event::HostOutcome;
 use egressctl::core::observed::{EipHolder, InstanceStatus};
 use egressctl::core::saga::Record;
+use egressctl::engine::Terms;
 use egressctl::ports::{Journal, SshError, SshErrorKind};
 use egressctl::ssh::double::said;
 
 use super::is_final;
+use super::many::{Goes, Many};
 use super::rig::{Rig, look};
 use super::state::{Lease, State};
 
@@ -212,4 +214,15 @@ async fn an_eip_that_is_bound_to_nothing_is_brought_home_even_without_a_lease() 
     assert_eq!(results[0].outcome, HostOutcome::Changed, "{results:#?}");
     assert!(results[0].notes.iter().any(|note| note.contains("without a lease")), "{results:#?}");
     assert!(rig.cloud.state().reached());
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_come_together_share_one_look_at_the_cloud() {
+    let all = Many::new(&[Goes::Fine; 12]);
+    let results = all.roll(Terms::default()).await;
+    assert!(results.iter().all(|result| result.outcome == HostOutcome::Changed), "{results:#?}");
+    assert_eq!(all.rig.cloud.views(), 1);
+    let alone = Many::new(&[Goes::Fine; 3]).forks(1);
+    alone.roll(Terms::default()).await;
+    assert_eq!(alone.rig.cloud.views(), 3);
 }

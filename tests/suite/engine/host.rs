@@ -134,7 +134,7 @@ async fn an_old_run_is_not_taken_back_from_under_a_newer_one() {
     for action in ["create", "attach"] {
         let rig = Rig::fresh();
         rig.cloud.fault(action, 0, Fault::LostAfter);
-        rig.journal.fail_appends_from(if action == "create" { 7 } else { 9 });
+        rig.journal.fail_appends_from(if action == "create" { 8 } else { 10 });
         rig.apply().await;
         rig.journal.fail_append(usize::MAX);
         rig.cloud.heal();

@@ -40,6 +40,8 @@ pub(super) enum Goes {
     Unverified,
     /// Nobody can say what its script did.
     Lost,
+    /// Its task panics.
+    Panics,
     /// It could not be looked at for planning.
     Unreachable,
     /// Planning refuses it.
@@ -251,6 +253,7 @@ impl OneHost {
             Goes::Lost => {
                 Err(SshError { kind: SshErrorKind::Lost, message: "the connection broke".to_owned() })
             }
+            Goes::Panics => panic!("on purpose"),
             Goes::Badly | Goes::SlowBadly(_) => {
                 Ok(said("egressctl-apply 1\nresult failed route reverted no\n"))
             }

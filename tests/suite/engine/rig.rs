@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use egressctl::core::event::Event;
-use egressctl::core::inventory::{Context, HostDesired, parse};
+use egressctl::core::inventory::{Context, HostDesired, KeyDesired, parse};
 use egressctl::core::model::{InstanceId, RunId};
 use egressctl::core::observed::Observation;
 use egressctl::core::plan::{Known, Observed, Plan, Policy, plan};
 use egressctl::core::report::HostReport;
 use egressctl::core::saga::{Began, Record};
 use egressctl::core::template::Templates;
-use egressctl::engine::{self, Claims, Discovered, RollbackHost, Settings, Stop, World};
+use egressctl::engine::{self, Claims, Cutovers, Discovered, Resume, RollbackHost, Settings, Stop, World};
 use egressctl::journal::MemoryJournal;
 use egressctl::ports::{
     Clock, EventSink, Exec, HostKey, Journal, Output, RunMeta, RunVerb, SshError, SshErrorKind, Target,
@@ -69,7 +69,7 @@ pub(super) fn base() -> Observed {
 pub(super) fn host() -> HostDesired {
     let text = include_str!("../../plans/inventory.yaml");
     let mut host = parse("inventory.yaml", text, &Context::default()).unwrap().hosts.remove(0);
-    host.ssh.key = Some("id".into());
+    host.ssh.keys = vec![KeyDesired { file: "id".into(), public: None, certificate: None }];
     host
 }
 
@@ -159,6 +159,7 @@ impl Rig {
             templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
             settings: Settings::default(),
             stop: Stop::default(),
+            cutovers: Cutovers::default(),
             claims: Claims::new("ann@bastion".parse().unwrap()),
         };
         let (host, discovered) = (host(), look(&cloud));
@@ -193,6 +194,14 @@ impl Rig {
         let hosts = [&self.host];
         let mut reports = engine::apply(&self.world, &self.run, &hosts, &self.discovered, &self.plan).await;
         reports.remove(0)
+    }
+
+    /// Goes on with this run, in another process.
+    pub(super) async fn resume(&self, how: Resume) -> Vec<HostReport> {
+        let world = World { stop: Stop::default(), ..self.world.clone() };
+        engine::close_windows(&world, &self.run, &[&self.host]).await.unwrap();
+        let discovered = look(&self.cloud);
+        engine::resume(&world, &self.run, &[&self.host], Some(&discovered), how).await.unwrap()
     }
 
     /// Takes this run back; nothing if there is nothing to take back.

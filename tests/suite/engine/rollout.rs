@@ -14,7 +14,7 @@ use egressctl::ports::{Approval, Gate, Journal};
 use tokio::time::Instant;
 
 use super::many::{Goes, Many, words};
-use Goes::{Badly, Fine, Lost, Refused, Slow, SlowBadly, Unreachable, Unverified};
+use Goes::{Badly, Fine, Lost, Panics, Refused, Slow, SlowBadly, Unreachable, Unverified};
 
 fn terms(waves: &str, budget: &str) -> Terms {
     let wanted = |text: &str| (!text.is_empty()).then(|| text.to_owned());
@@ -63,6 +63,8 @@ async fn the_budget_stops_exactly_when_it_is_spent() {
         (vec![Badly, Badly, Badly], "", "", "reverted reverted reverted"),
         (vec![Unverified, Fine, Fine], "", "1", "reverted skipped skipped"),
         (vec![Lost, Fine], "1", "", "unknown skipped"),
+        (vec![Panics, Fine], "1", "", "unknown skipped"),
+        (vec![Panics, Fine], "", "1", "unknown skipped"),
         // Of four hosts 26% are two.
         (vec![Badly, Fine, Badly, Fine], "", "26%", "reverted changed reverted skipped"),
         (vec![Badly, Fine, Badly, Fine], "", "25%", "reverted skipped skipped skipped"),
@@ -294,4 +296,16 @@ async fn a_fleet_goes_through_its_waves() {
     all_told(&many, &reports).await;
     let wrong = reports.iter().filter(|report| matches!(report.outcome, HostOutcome::Reverted(_))).count();
     assert_eq!((wrong, many.begun().len()), (10, 90));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_dropped_does_nothing_more() {
+    let many = Many::new(&[Slow(60), Slow(60), Fine]).forks(2);
+    let dropped = tokio::time::timeout(Duration::from_secs(30), many.roll(Terms::default())).await;
+    assert!(dropped.is_err());
+    let records = many.rig.journal.records(many.run()).await.unwrap().len();
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    assert_eq!(many.rig.journal.records(many.run()).await.unwrap().len(), records);
+    assert_eq!(many.begun(), ["h0", "h1"]);
+    assert_eq!(Progress::of(&many.notes().await).left().len(), 3);
 }

@@ -16,24 +16,8 @@ use egressctl::ports::{
 };
 use tokio::time::Instant;
 
+pub(super) use super::fault::Fault;
 use super::state::{ENI_ADDRESS, State};
-
-/// How a write goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Refused with this kind, nothing happens.
-    Error(CloudErrorKind),
-    /// It happens, the answer gets lost.
-    LostAfter,
-    /// It does not happen, and the answer does not tell.
-    LostBefore,
-    /// The answer gets lost and it happens after this many seconds; a second call meets "busy" until then.
-    LostAndSlow(u64),
-    /// Accepted, and it never happens.
-    Late,
-    /// It happens, but nobody may look at it afterwards.
-    BlindAfter,
-}
 
 type Act = Box<dyn FnOnce(&mut State) + Send>;
 
@@ -43,6 +27,7 @@ struct Inner {
     pending: Vec<(Instant, &'static str, Act)>,
     blind: bool,
     slow: BTreeMap<&'static str, Duration>,
+    views: usize,
     writes: Vec<&'static str>,
     wrongs: Vec<String>,
 }
@@ -67,6 +52,7 @@ impl FakeCloud {
             pending: Vec::new(),
             blind: false,
             slow: BTreeMap::new(),
+            views: 0,
             writes: Vec::new(),
             wrongs: Vec::new(),
         };
@@ -116,6 +102,11 @@ impl FakeCloud {
 
     pub(super) fn writes(&self) -> Vec<&'static str> {
         self.inner().writes.clone()
+    }
+
+    /// How often everything was read.
+    pub(super) fn views(&self) -> usize {
+        self.inner().views
     }
 
     /// What must not have happened and has.
@@ -203,7 +194,8 @@ fn free(state: &State, eip: &AllocationId) -> Result<(), CloudErrorKind> {
 #[async_trait]
 impl Cloud for FakeCloud {
     async fn view(&self, _: &ViewScope) -> Result<CloudView, CloudError> {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        inner.views += 1;
         if inner.blind {
             return Err(error(CloudErrorKind::Account, "Describe", "forbidden"));
         }

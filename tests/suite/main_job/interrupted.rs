@@ -21,6 +21,8 @@ fn one_interrupt_finishes_what_is_begun() {
     let stage = Stage::new(User::Same);
     stage.run(&["--hosts", "4"], SCRIPT);
     stage.ended("apply", 130);
+    let (run, told) = (stage.run_id("apply"), stage.err("apply"));
+    assert!(told.contains(&format!("`egressctl resume {run}` goes on with the rest")), "{told}");
     assert_eq!(stage.outcome_words("apply"), "prepaid-1=skipped web-1=changed web-2=skipped");
     for host in ["web-2", "prepaid-1"] {
         let (_, reason) = stage.outcomes("apply")[host].clone();
@@ -32,7 +34,7 @@ fn one_interrupt_finishes_what_is_begun() {
         assert_eq!(secondary_enis(&state, instance).len(), enis, "{instance}");
     }
     assert_eq!(stage.writes("after"), 5);
-    assert_eq!(stage.sagas(&stage.run_id("apply")).len(), 1, "only what was begun is in the journal");
+    assert_eq!(stage.sagas(&run).len(), 1, "only what was begun is in the journal");
     stage.ended("verify", 0).ended("apply-again", 0);
     assert_eq!(stage.outcome_words("apply-again"), "prepaid-1=changed web-1=ok web-2=changed");
 }

@@ -24,6 +24,13 @@ const SCRIPT: &str = r#"
     keep skipped eg plan --json --limit @skipped
     keep nobody eg plan --limit @unreachable
     on web-1 umount /etc/rc.d/rc.local
+    "$EGRESSCTL" apply --yes --json --waves 1 --approve each --limit 'web-1:web-2' --events "$KEPT/first-events" \
+        >"$KEPT/interrupted.out" 2>"$KEPT/interrupted.err" &
+    apply=$!
+    until grep -q '"event":"waiting"' "$KEPT/first-events" 2>/dev/null; do sleep 0.05; done
+    kill -INT "$apply"
+    code=0; wait "$apply" || code=$?
+    echo "$code" >"$KEPT/interrupted.rc"
     "$EGRESSCTL" apply --yes --json --waves 1,100% --approve each --limit "$chosen" --events "$KEPT/events" \
         >"$KEPT/again.out" 2>"$KEPT/again.err" &
     apply=$!
@@ -95,6 +102,9 @@ fn the_first_hosts_failure_is_nobody_elses_and_a_second_process_approves() {
     assert_eq!(hosts(&stage.json("skipped.out")), ["web-2", "host-007"]);
     assert!(stage.ended("nobody", 1).err("nobody").contains("holds no host of this inventory"));
 
+    stage.ended("interrupted", 130);
+    assert_eq!(stage.outcome_words("interrupted"), "web-1=changed web-2=skipped");
+
     assert!(stage.ended("waits", 0).out("waits").contains("wave 2 waits for an approval: egressctl approve"));
     assert!(
         stage
@@ -104,10 +114,10 @@ fn the_first_hosts_failure_is_nobody_elses_and_a_second_process_approves() {
     );
     assert!(stage.ended("wrong-run", 1).err("wrong-run").contains("there is no run 20000101T000000Z-0000"));
     let waiting = stage.json("waiting.state");
-    assert_eq!(secondary_enis(&waiting, "i-lab0000010002").len(), 1);
-    assert_eq!(secondary_enis(&waiting, "i-lab0000010003").len(), 0, "nobody had approved it");
+    assert_eq!(secondary_enis(&waiting, "i-lab0000010003").len(), 1);
+    assert_eq!(secondary_enis(&waiting, "i-lab0000010007").len(), 0, "nobody had approved it");
     stage.ended("approve", 0).ended("again", 0);
-    assert_eq!(stage.outcome_words("again"), "host-007=changed web-1=changed web-2=changed");
+    assert_eq!(stage.outcome_words("again"), "host-007=changed web-1=ok web-2=changed");
     assert!(stage.ended("over", 1).err("over").contains("does not wait for an approval: it is over"));
     let end = stage.json("end.state");
     for instance in ["i-lab0000010002", "i-lab0000010003", "i-lab0000010007"] {

@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use egressctl::ports::{AgentKey, AuthMethod, Hop, Jump, Question, SshErrorKind, Target, Transport as _};
+use egressctl::ports::{
+    AgentKey, Asker, AuthMethod, Hop, Jump, Question, SshErrorKind, Target, Transport as _,
+};
+use egressctl::ssh::{Russh, Settings};
 
 use super::rig::{Keys, Person, Sshd, chmod, client_of, key, login, refusal, run};
 
@@ -200,9 +203,14 @@ async fn an_agent_that_is_no_help() {
     let agent = Agent::with(&keys, &["id"]);
     let with = |auth| Target { auth, ..sshd.target(&keys) };
     enters(&nobody(), &with(vec![agent.method(None)])).await;
-    // It does not hold the key, or there is no agent: the file is next.
+    // It does not hold the key, the key's public half is not there, or there is no agent: the file is next.
     let absent = AuthMethod::Agent { socket: keys.path("nothing"), key: None };
-    for first in [agent.method(Some(fingerprint(&keys.path("a.pub")))), absent.clone()] {
+    let table = [
+        agent.method(Some(fingerprint(&keys.path("a.pub")))),
+        agent.method(Some(AgentKey::PublicFile(keys.path("none.pub")))),
+        absent.clone(),
+    ];
+    for first in table {
         enters(&nobody(), &with(vec![first, AuthMethod::Key { file: keys.path("id") }])).await;
     }
     let message = refusal(&with(vec![absent]), SshErrorKind::Local).await;
@@ -314,7 +322,9 @@ async fn a_jump_host_asks_a_person_once() {
     let name = format!("{}:{}", jump.host, jump.port);
     let target = Target { jumps: vec![Hop::from(jump)], ..host.target(&keys) };
     let person = Person::new(|_| Some("pass word"));
-    let ssh = Arc::new(client_of(&person));
+    // Two targets fill a connection; a second connection would need a second answer.
+    let settings = Settings { jump_tunnels: 2, ..Settings::default() };
+    let ssh = Arc::new(Russh::new(settings, Arc::clone(&person) as Arc<dyn Asker>));
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..10 {
         let (ssh, target) = (Arc::clone(&ssh), target.clone());

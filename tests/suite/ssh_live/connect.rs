@@ -149,6 +149,7 @@ async fn private_keys_that_cannot_be_used() {
             jumps: vec![],
             connect_within: PATIENCE,
             keepalive: Keepalive::default(),
+            algorithms: Default::default(),
         };
         let message = refusal(&target, SshErrorKind::Local).await;
         assert!(message.contains(part), "{part}: {message}");
@@ -193,6 +194,7 @@ async fn hosts_that_are_no_ssh_hosts() {
         jumps: vec![],
         connect_within: PATIENCE,
         keepalive: Keepalive::default(),
+        algorithms: Default::default(),
     };
     assert!(refusal(&target, SshErrorKind::Unreachable).await.contains("refused the connection"));
 }

@@ -18,10 +18,12 @@ enum Trick {
     EndWithoutStatus,
     SignalWithEscapes,
     RefuseToRun,
-    OpenAChannelToUs,
+    OpenChannelsToUs(&'static str),
     SayGoodbye,
     Panic,
     Hang,
+    /// Says this without end, to both streams.
+    Flood(&'static str),
 }
 
 /// A server; what it is told about a hanging command goes to the sender.
@@ -64,10 +66,31 @@ impl server::Handler for Trickster {
                 it.channel_failure(id)?;
                 it.close(id)
             }
-            Trick::OpenAChannelToUs => it.channel_open_agent().map(drop),
+            Trick::OpenChannelsToUs(kind) => match kind {
+                "agent" => it.channel_open_agent(),
+                "session" => it.channel_open_session(),
+                "x11" => it.channel_open_x11("127.0.0.1", 6000),
+                "direct-tcpip" => it.channel_open_direct_tcpip("127.0.0.1", 22, "127.0.0.1", 1),
+                "direct-streamlocal" => it.channel_open_direct_streamlocal("/run/x"),
+                "forwarded-tcpip" => it.channel_open_forwarded_tcpip("127.0.0.1", 22, "127.0.0.1", 1),
+                _ => it.channel_open_forwarded_streamlocal("/run/x"),
+            }
+            .map(drop),
             Trick::SayGoodbye => it.disconnect(russh::Disconnect::ByApplication, "\x1b[31mbye\r\n", ""),
             Trick::Panic => panic!("on purpose"),
             Trick::Hang => Ok(()),
+            Trick::Flood(words) => {
+                let (handle, told) = (it.handle(), self.1.clone());
+                let part = bytes(words);
+                tokio::spawn(async move {
+                    while handle.data(id, part.clone()).await.is_ok()
+                        && handle.extended_data(id, 1, part.clone()).await.is_ok()
+                    {
+                        let _ = told.send(String::new());
+                    }
+                });
+                Ok(())
+            }
         }
     }
 
@@ -82,17 +105,22 @@ impl server::Handler for Trickster {
     }
 }
 
+/// A good part of these words, in one message.
+fn bytes(words: &str) -> Vec<u8> {
+    words.repeat(16 * 1024 / words.len()).into_bytes()
+}
+
 /// Starts a server that plays `trick` once, and gives a target for it.
 async fn server(
     keys: &Keys,
     trick: Trick,
-    preferred: russh::Preferred,
+    config: server::Config,
 ) -> (Target, mpsc::UnboundedReceiver<String>) {
     let (told, hears) = mpsc::unbounded_channel();
     let listener = TcpListener::bind((LOCAL, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let host_key = russh::keys::load_secret_key(keys.make("host", &["-t", "ed25519"]), None).unwrap();
-    let config = server::Config { keys: vec![host_key], preferred, ..server::Config::default() };
+    let config = server::Config { keys: vec![host_key], ..config };
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         if let Ok(running) = server::run_stream(Arc::new(config), stream, Trickster(trick, told)).await {
@@ -108,20 +136,21 @@ async fn server(
         jumps: vec![],
         connect_within: PATIENCE,
         keepalive: Keepalive::default(),
+        algorithms: Default::default(),
     };
     (target, hears)
 }
 
 async fn play(trick: Trick) -> Result<Output, SshError> {
     let keys = Keys::new();
-    let session = connect(&server(&keys, trick, russh::Preferred::DEFAULT).await.0).await.unwrap();
+    let session = connect(&server(&keys, trick, server::Config::default()).await.0).await.unwrap();
     tokio::time::timeout(PATIENCE * 2, session.exec(&script("echo x"))).await.expect("it hangs")
 }
 
 #[tokio::test]
 async fn a_hanging_command_is_killed_and_its_channel_closed() {
     let keys = Keys::new();
-    let (target, mut hears) = server(&keys, Trick::Hang, russh::Preferred::DEFAULT).await;
+    let (target, mut hears) = server(&keys, Trick::Hang, server::Config::default()).await;
     let session = connect(&Target { user: "somebody".into(), ..target }).await.unwrap();
     let exec = Exec { wall: Duration::from_millis(300), ..script("sleep 600") };
     assert_eq!(session.exec(&exec).await.unwrap_err().kind, SshErrorKind::Timeout);
@@ -137,7 +166,8 @@ async fn rsa_keys_never_sign_with_sha1() {
     let rsa = keys.make("rsa", &["-t", "rsa", "-b", "2048"]);
     let sha1 = vec![Algorithm::Ed25519, Algorithm::Rsa { hash: None }];
     let preferred = russh::Preferred { key: sha1.into(), ..russh::Preferred::DEFAULT };
-    let target = Target { auth: key(rsa), ..server(&keys, Trick::Panic, preferred).await.0 };
+    let config = server::Config { preferred, ..server::Config::default() };
+    let target = Target { auth: key(rsa), ..server(&keys, Trick::Panic, config).await.0 };
     let message = refusal(&target, SshErrorKind::Auth).await;
     assert!(message.contains("SHA-1"), "{message}");
 }
@@ -147,7 +177,6 @@ async fn every_trick_ends_with_a_typed_answer() {
     let table = [
         (Trick::EndWithoutStatus, SshErrorKind::Protocol, "without an exit status"),
         (Trick::RefuseToRun, SshErrorKind::Protocol, "refuses to run commands"),
-        (Trick::OpenAChannelToUs, SshErrorKind::Protocol, "open a channel to us (agent)"),
         (Trick::SayGoodbye, SshErrorKind::Lost, "\"\\u{1b}[31mbye\""),
         (Trick::Panic, SshErrorKind::Lost, "connection lost"),
     ];
@@ -158,4 +187,73 @@ async fn every_trick_ends_with_a_typed_answer() {
     }
     let output = play(Trick::SignalWithEscapes).await.unwrap();
     assert_eq!(output.status, ExitStatus::Signal("\\u{1b}[2JX".into()));
+}
+
+#[tokio::test]
+async fn no_channel_is_opened_to_us() {
+    let kinds = [
+        "agent",
+        "session",
+        "x11",
+        "direct-tcpip",
+        "direct-streamlocal",
+        "forwarded-tcpip",
+        "forwarded-streamlocal",
+    ];
+    for kind in kinds {
+        let error = play(Trick::OpenChannelsToUs(kind)).await.unwrap_err();
+        assert_eq!(error.kind, SshErrorKind::Protocol, "{error}");
+        assert!(error.message.contains(&format!("open a channel to us ({kind})")), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_cut_off_after_a_bounded_number_of_bytes() {
+    for words in ["4 GiB of this", "\x1b[2J\x1b]0;x\x07", "\n"] {
+        let keys = Keys::new();
+        let (target, mut hears) = server(&keys, Trick::Flood(words), server::Config::default()).await;
+        let session = connect(&Target { user: "somebody".into(), ..target }).await.unwrap();
+        let exec = Exec { max_output: 10_000, ..script("echo x") };
+        let error = tokio::time::timeout(PATIENCE, session.exec(&exec)).await.expect("it hangs").unwrap_err();
+        assert_eq!(error.kind, SshErrorKind::Protocol, "{error}");
+        assert!(error.message.contains("64 times its limit") && !error.message.contains('\x1b'), "{error}");
+        session.close().await;
+        session_is_gone(&mut hears).await;
+    }
+}
+
+/// Waits until a flooding server can say no more; it must not have said much more than was listened to.
+async fn session_is_gone(hears: &mut mpsc::UnboundedReceiver<String>) {
+    let mut rounds = 0;
+    let counting = async {
+        while let Some(word) = hears.recv().await {
+            rounds += usize::from(word.is_empty());
+        }
+    };
+    tokio::time::timeout(PATIENCE, counting).await.expect("the server goes on");
+    // What was taken, and russh's window for a channel, in messages of twice 16 KiB.
+    let most = (64 * 10_000 + 2 * 2 * 1024 * 1024) / (32 * 1024) + 16;
+    assert!(rounds <= most, "{rounds} rounds, of at most {most}");
+}
+
+#[tokio::test]
+async fn a_host_that_takes_no_data_is_left() {
+    for (window_size, maximum_packet_size) in
+        [(0, 32 * 1024), (1024, 32 * 1024), (1024 * 1024, 0), (1024 * 1024, 1)]
+    {
+        let keys = Keys::new();
+        let config = server::Config { window_size, maximum_packet_size, ..server::Config::default() };
+        let (target, _hears) = server(&keys, Trick::Hang, config).await;
+        let begun = std::time::Instant::now();
+        let wall = Duration::from_secs(2);
+        let visit = async {
+            let session =
+                connect(&Target { user: "somebody".into(), connect_within: wall, ..target }).await?;
+            session.exec(&Exec { wall, ..script("x".repeat(1 << 20)) }).await
+        };
+        let error = tokio::time::timeout(PATIENCE, visit).await.expect("it hangs").unwrap_err();
+        let kinds = [SshErrorKind::Timeout, SshErrorKind::Protocol, SshErrorKind::Lost];
+        assert!(kinds.contains(&error.kind), "{window_size}, {maximum_packet_size}: {error}");
+        assert!(begun.elapsed() < PATIENCE, "{error}");
+    }
 }

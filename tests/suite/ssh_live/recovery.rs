@@ -60,10 +60,13 @@ async fn what_will_not_pass_is_tried_once() {
         refusal(&target, SshErrorKind::Unreachable).await;
         assert_eq!(count.load(Ordering::SeqCst), 1, "{}", String::from_utf8_lossy(words));
     }
-    let before = sshd.log().matches("Connection from").count();
-    let wrong = Target { host_key: sshd.policy(""), ..sshd.target(&keys) };
-    refusal(&wrong, SshErrorKind::HostKeyUnknown).await;
-    assert_eq!(sshd.log().matches("Connection from").count(), before + 1, "{}", sshd.log());
+    let (address, count) = moody(sshd.port, 0, b"").await;
+    let unknown = Target { port: address.port(), host_key: sshd.policy(""), ..sshd.target(&keys) };
+    refusal(&unknown, SshErrorKind::HostKeyUnknown).await;
+    let refused =
+        Target { port: address.port(), user: "nobody-of-that-name".to_owned(), ..sshd.target(&keys) };
+    refusal(&refused, SshErrorKind::Auth).await;
+    assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
 #[tokio::test]

@@ -175,6 +175,7 @@ impl Sshd {
             jumps: vec![],
             connect_within: PATIENCE,
             keepalive: Keepalive::default(),
+            algorithms: Default::default(),
         }
     }
 
@@ -186,6 +187,7 @@ impl Sshd {
             user: login(),
             auth: key(client.path("id")),
             host_key: self.knows("ed25519"),
+            algorithms: Default::default(),
         }
     }
 

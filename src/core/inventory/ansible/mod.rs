@@ -23,9 +23,6 @@ use super::{Beside, VarsFile};
 
 pub(super) use form::form;
 
-#[cfg(test)]
-use resolve::Host;
-
 /// Hosts of one inventory that are read; ranges can ask for more than any memory holds.
 pub(super) const MOST_HOSTS: usize = 100_000;
 

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Form, Given, Vars, read, read_vars, resolve};
+use super::resolve::{Host, resolve};
+use super::{Form, Given, Vars, read, yaml};
+use crate::core::inventory::Context;
 use crate::core::inventory::mistake::Collector;
 
 fn form(path: &Path) -> Form {
@@ -22,7 +24,7 @@ fn beside(folder: PathBuf) -> BTreeMap<String, Vars> {
         .map(|path| {
             let text = fs::read_to_string(&path).unwrap();
             let mut collector = Collector::new("vars", &text);
-            let vars = read_vars("vars", &text, &mut collector);
+            let vars = yaml::read_vars(&"vars".into(), &text, &mut collector);
             assert_eq!(collector.finish(), None);
             (path.file_stem().unwrap().to_str().unwrap().to_owned(), vars)
         })
@@ -41,7 +43,7 @@ fn seen(case: &Path) -> Value {
     let (groups, hosts) = (beside(case.join("group_vars")), beside(case.join("host_vars")));
     let hosts = resolve(&tree, &groups, &hosts, &mut collector);
     assert_eq!(collector.finish(), None, "{}", case.display());
-    let host = |host: super::Host| {
+    let host = |host: Host| {
         let mut groups = host.groups;
         groups.sort();
         let vars = host.vars.into_iter().map(|(name, var)| {
@@ -148,6 +150,35 @@ fn mistakes_name_their_place_and_the_cure() {
         let _ = resolve(&tree, &BTreeMap::new(), &BTreeMap::new(), &mut collector);
         let found = collector.finish().map_or_else(String::new, |mistakes| mistakes.to_string());
         assert!(found.contains(expected), "{text:?}: {found}");
+    }
+}
+
+#[test]
+fn the_main_job_takes_what_ansible_does_not_know_from_variables_of_ours() {
+    let text = "[web]\nweb-[1:2] ansible_user=admin ansible_ssh_common_args='-o ProxyJump=ops@gate:2222 -C'\n\
+                [web:vars]\negressctl_region=cn-beijing\negressctl_echo=http://192.0.2.1/, http://192.0.2.2/\n";
+    let parse = |text: &str| crate::core::inventory::parse("hosts.ini", text, &Context::default());
+    let wrong = parse(text).unwrap_err().to_string();
+    assert!(wrong.starts_with("hosts.ini:2:1: hosts[0] has no instance; expected instance:"), "{wrong}");
+    let text = text.replace("admin", "admin egressctl_instance=i-1").replace("[1:2]", "1");
+    let desired = parse(&text).unwrap();
+    let host = &desired.hosts[0];
+    assert_eq!((host.name.as_str(), host.instance.as_str()), ("web-1", "i-1"));
+    assert_eq!((host.groups.as_slice(), host.ssh.user.as_str()), (&["web".to_owned()][..], "admin"));
+    assert_eq!((desired.cloud.region.as_str(), host.verify.echo.len()), ("cn-beijing", 2));
+    let jump = &host.ssh.jumps[0][0];
+    assert_eq!((jump.name.as_str(), jump.ssh.user.as_str(), jump.ssh.port), ("gate", "ops", 2222));
+    for (value, expected) in [
+        ("ansible_host={{x}}", "hosts.ini:1:3: ansible_host is a template of Ansible's"),
+        ("ansible_connection=winrm", "hosts.ini:1:3: \"h\" is connected to by \"winrm\""),
+        ("ansible_port=x", "hosts.ini:1:3: ssh.port is \"x\"; expected a port from 1 to 65535"),
+        ("ansible_ssh_common_args='-o ProxyCommand=x'", "goes through another program (ProxyCommand)"),
+        ("ansible_become=maybe", "hosts.ini:1:3: ansible_become is \"maybe\"; expected true or false"),
+    ] {
+        let roster =
+            crate::core::inventory::roster("hosts.ini", &format!("h {value}\n"), &Context::default());
+        let wrong = roster.unwrap_err().to_string();
+        assert!(wrong.contains(expected), "{value}: {wrong}");
     }
 }
 

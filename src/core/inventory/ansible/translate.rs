@@ -2,6 +2,7 @@
 //!
 //! Must never take a secret out of an inventory: passwords are asked for, and variables that hold them are not looked at.
 
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::resolve::Host;
@@ -17,9 +18,7 @@ const CONNECTIONS: [&str; 5] = ["ssh", "smart", "paramiko", "paramiko_ssh", "ans
 pub(in super::super) fn translate(hosts: &[Host], file: &str, collector: &mut Collector<'_>) -> Rc<Node> {
     let mut translator = Translator { file, collector };
     let mut top = Vec::new();
-    let region = hosts.iter().find_map(|host| {
-        translator.text(&host.vars, &["egressctl_region"], host.at).map(|(at, text)| (at, text))
-    });
+    let region = hosts.iter().find_map(|host| translator.text(&host.vars, &["egressctl_region"], host.at));
     if let Some((at, region)) = region {
         let cloud = vec![text_entry("provider", at, "aliyun"), text_entry("region", at, &region)];
         top.push(entry("cloud", at, Value::Map(cloud)));
@@ -55,9 +54,11 @@ impl Translator<'_, '_> {
         if let Some((at, instance)) = self.text(&host.vars, &["egressctl_instance"], host.at) {
             out.push(text_entry("instance", at, &instance));
         }
-        let address = self.text(&host.vars, &["ansible_host", "ansible_ssh_host"], host.at);
-        let (at, address) = address.unwrap_or_else(|| (host.at, host.name.clone()));
-        out.push(text_entry("address", at, &address));
+        // Without one, its name is an address or is looked up, unless ssh_config says where it is.
+        let named =
+            || Some((host.at, host.name.clone())).filter(|(_, name)| name.parse::<Ipv4Addr>().is_ok());
+        let address = self.text(&host.vars, &["ansible_host", "ansible_ssh_host"], host.at).or_else(named);
+        out.extend(address.map(|(at, address)| text_entry("address", at, &address)));
         let groups = host.groups.iter().filter(|name| *name != "ungrouped");
         let groups: Vec<Rc<Node>> =
             groups.map(|name| Node::new(host.at, Value::Text(name.clone()))).collect();
@@ -88,6 +89,24 @@ impl Translator<'_, '_> {
                 let number = key == "port" && text.bytes().all(|byte| byte.is_ascii_digit());
                 let value = if number { Value::Number(text) } else { Value::Text(text) };
                 ssh.push(entry(key, at, value));
+            }
+        }
+        if let Some((at, wanted)) = self.text(&host.vars, &["ansible_become"], host.at) {
+            match wanted.to_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" | "y" | "t" => {
+                    let mut who = Vec::new();
+                    for (key, name) in [("user", "ansible_become_user"), ("method", "ansible_become_method")]
+                    {
+                        let found = self.text(&host.vars, &[name], host.at);
+                        who.extend(found.map(|(at, text)| text_entry(key, at, &text)));
+                    }
+                    ssh.push(entry("become", at, Value::Map(who)));
+                }
+                "false" | "no" | "off" | "0" | "n" | "f" => {}
+                _ => {
+                    let message = format!("ansible_become is {}", shown(&wanted));
+                    self.collector.add(at, message, "expected true or false");
+                }
             }
         }
         for name in ["ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args"] {

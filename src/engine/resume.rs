@@ -1,0 +1,321 @@
+//! Going on with a run whose process is gone: hosts without an inbound address first, then whatever was begun, then what was
+//! approved and not begun. The records go on where they stopped, in the same run and with the same tokens.
+
+use std::sync::Arc;
+
+use super::apply::{self, lost, one_host, outcome_of, report_of};
+use super::claim::claim;
+use super::drive::Driver;
+use super::history::Story;
+use super::ops::HostTask;
+use super::rollback::{changed_since, empty_plan, finish};
+use super::unfinished::{Left, left};
+use super::{Discovered, EngineError, World, discover, fleet};
+use crate::core::event::{Event, HostOutcome, Stage};
+use crate::core::inventory::HostDesired;
+use crate::core::model::{HostName, RunId};
+use crate::core::plan::{HostPlan, Policy, differences, plan};
+use crate::core::report::{HostReport, StepTime};
+use crate::core::run::RunNote;
+use crate::core::saga::{End, Next, Record, Saga};
+use crate::ports::RunVerb;
+
+/// How far to go on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// Begin the hosts that were approved and not begun, too.
+    pub begin: bool,
+    /// Try again where a human was needed.
+    pub retry_stuck: bool,
+}
+
+/// A host whose EIP was, or may have been, bound to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The host.
+    pub host: HostName,
+    /// What went wrong; the EIP is bound if nothing did.
+    pub problem: Option<String>,
+}
+
+/// What one host needs.
+enum Work {
+    Nothing(HostOutcome),
+    GoOn(Box<Story>, Vec<StepTime>),
+    Begin(Box<HostPlan>),
+}
+
+/// Goes on with a run for those of its hosts that are among `hosts`. Open outage windows are closed before anything else is
+/// looked at; then `discovered` is used, or the hosts are looked at now. A host that cannot be looked at is left as it is, and
+/// so is one whose records are damaged.
+///
+/// # Errors
+/// If the run is not in the journal, or the journal or the cloud cannot be read. The windows were closed by then if the
+/// journal could be read.
+pub async fn resume(
+    world: &World,
+    run: &RunId,
+    hosts: &[&HostDesired],
+    discovered: Option<&Discovered>,
+    how: Resume,
+) -> Result<Vec<HostReport>, EngineError> {
+    let left = left(world, run).await?;
+    let (verb, plans) = (left.meta.verb.clone(), left.plans.clone());
+    let work = sort(left, how);
+    let mut work: Vec<(HostDesired, Work)> = work
+        .into_iter()
+        .filter_map(|(name, work)| {
+            hosts.iter().find(|host| host.name == name).map(|host| ((*host).clone(), work))
+        })
+        .collect();
+    if work.is_empty() {
+        return Ok(Vec::new());
+    }
+    note(world, run, RunNote::Resumed { by: world.claims.operator.to_string() }).await?;
+    close(world, run, &mut work).await;
+
+    let concerned: Vec<HostDesired> = work.iter().map(|(host, _)| host.clone()).collect();
+    let concerned: Vec<&HostDesired> = concerned.iter().collect();
+    let looked;
+    let discovered = match discovered {
+        Some(discovered) => discovered,
+        None => {
+            looked = discover(world, &concerned).await?;
+            &looked
+        }
+    };
+    let policy = Policy { now_ms: world.clock.now_ms() };
+    let fresh = plan(&concerned, &discovered.observed, &world.templates, &policy);
+    let stage = if verb == RunVerb::Apply { Stage::Apply } else { Stage::Rollback };
+    world.events.emit(Event::StageStarted { stage, hosts: work.len() });
+    let items: Vec<(HostTask, HostPlan, HostPlan, Work)> = work
+        .into_iter()
+        .zip(fresh.hosts)
+        .map(|((host, work), fresh)| {
+            let approved = plans.get(&host.name).cloned().unwrap_or_else(|| fresh.clone());
+            (apply::task(world, run.as_str(), &host, discovered, &approved), approved, fresh, work)
+        })
+        .collect();
+    let id = Arc::new(run.clone());
+    let back = verb != RunVerb::Apply;
+    let results = fleet::each(world.settings.forks, items, |(task, approved, fresh, work)| {
+        let run = Arc::clone(&id);
+        async move {
+            let result = match work {
+                Work::Nothing(outcome) => report_of(&approved, outcome),
+                Work::Begin(approved) => begin(&task, &run, &approved, &fresh).await,
+                Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
+            };
+            let (host, outcome) = (result.name.clone(), result.outcome.clone());
+            task.world.events.emit(Event::HostDone { stage, host, outcome });
+            result
+        }
+    })
+    .await;
+    let gone = |host: &HostDesired| {
+        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
+        lost(world, stage, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
+    };
+    let results = results.into_iter().zip(&concerned);
+    let results = results.map(|(result, host)| result.unwrap_or_else(|| gone(host))).collect();
+    world.events.emit(Event::StageFinished { stage });
+    Ok(results)
+}
+
+/// Binds the EIP of every host of the run whose EIP may be bound to nothing, and does nothing else: to the interface as the
+/// run meant to, or else to where it was. Asks the cloud only, never a host.
+///
+/// # Errors
+/// If the run is not in the journal, or the journal cannot be read.
+pub async fn close_windows(
+    world: &World,
+    run: &RunId,
+    hosts: &[&HostDesired],
+) -> Result<Vec<Closed>, EngineError> {
+    let left = left(world, run).await?;
+    let work = sort(left, Resume::default()).into_iter().filter_map(|(name, work)| {
+        hosts.iter().find(|host| host.name == name).map(|host| ((*host).clone(), work))
+    });
+    Ok(close(world, run, &mut work.collect::<Vec<_>>()).await)
+}
+
+/// What to do for each host, those without an inbound address first.
+fn sort(left: Left, how: Resume) -> Vec<(HostName, Work)> {
+    let run = &left.meta.id;
+    let mut work = Vec::new();
+    for story in left.begun {
+        work.push((
+            story.host.clone(),
+            match &story.saga {
+                Ok(_) => Work::GoOn(Box::new(story), Vec::new()),
+                Err(damage) => Work::Nothing(HostOutcome::Unknown(format!("{damage}; nothing was done"))),
+            },
+        ));
+    }
+    for (mut story, reason) in left.stuck {
+        let retried =
+            how.retry_stuck && story.saga.as_mut().is_ok_and(|saga| saga.record(&Record::Retried).is_ok());
+        let host = story.host.clone();
+        work.push((host, if retried {
+            story.records.push(Record::Retried);
+            Work::GoOn(Box::new(story), Vec::new())
+        } else {
+            Work::Nothing(HostOutcome::Unknown(format!(
+                "{reason}; once that is mended: egressctl resume {run} --retry-stuck, or egressctl rollback {run}"
+            )))
+        }));
+    }
+    if how.begin {
+        let begin = |plan: HostPlan| (plan.host.clone(), Work::Begin(Box::new(plan)));
+        work.extend(left.waiting.into_iter().map(begin));
+    }
+    work
+}
+
+/// Closes the windows among this work, all of them at once as far as the cap on cutovers allows.
+async fn close(world: &World, run: &RunId, work: &mut Vec<(HostDesired, Work)>) -> Vec<Closed> {
+    let (mut open, rest) = (Vec::new(), std::mem::take(work));
+    for (host, part) in rest {
+        match part {
+            Work::GoOn(story, _)
+                if story
+                    .saga
+                    .as_ref()
+                    .is_ok_and(|saga| saga.window() && saga.began().instance == host.instance) =>
+            {
+                open.push((host, *story));
+            }
+            part => work.push((host, part)),
+        }
+    }
+    let names: Vec<HostDesired> = open.iter().map(|(host, _)| host.clone()).collect();
+    let nothing_seen = Discovered::default();
+    let items = open.into_iter().map(|(host, story)| {
+        (apply::task(world, run.as_str(), &host, &nothing_seen, &empty_plan(&host)), story)
+    });
+    let id = Arc::new(run.clone());
+    let results = fleet::each(names.len(), items.collect(), |(task, story)| {
+        let run = Arc::clone(&id);
+        async move { close_one(&task, &run, story).await }
+    })
+    .await;
+    let mut closed = Vec::new();
+    for (result, host) in results.into_iter().zip(names) {
+        let failed = "closing its window failed unexpectedly; its journal tells how far it came".to_owned();
+        let (part, problem) = match result.unwrap_or(Err(failed)) {
+            Ok((story, steps)) => {
+                let end = story.saga.as_ref().ok().map(Saga::next);
+                let problem = match end {
+                    Some(Next::End(End::Stuck(reason))) => Some(reason),
+                    _ => None,
+                };
+                (Work::GoOn(Box::new(story), steps), problem)
+            }
+            Err(problem) => (Work::Nothing(HostOutcome::Unknown(problem.clone())), Some(problem)),
+        };
+        closed.push(Closed { host: host.name.clone(), problem });
+        work.insert(closed.len() - 1, (host, part));
+    }
+    closed
+}
+
+async fn close_one(task: &HostTask, run: &RunId, story: Story) -> Result<(Story, Vec<StepTime>), String> {
+    let Story { host, saga, records, kept } = story;
+    let driver = Driver::new(task, run, saga?);
+    for record in records.get(kept..).unwrap_or_default() {
+        driver.append(record).await.map_err(|error| error.to_string())?;
+    }
+    let kept = records.len();
+    let (saga, steps, closed) = driver.close_window().await;
+    closed.map_err(|error| error.to_string())?;
+    Ok((Story { host, saga: Ok(saga), records, kept }, steps))
+}
+
+/// A host that was begun, to its end.
+async fn go_on(task: &HostTask, run: &RunId, story: Story, steps: Vec<StepTime>, back: bool) -> HostReport {
+    let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
+    result.snat_expected.clone_from(&task.egress);
+    result.steps = steps;
+    let saga = match story.saga {
+        Ok(saga) => saga,
+        Err(damage) => {
+            result.outcome = HostOutcome::Unknown(damage);
+            return result;
+        }
+    };
+    result.inbound = saga.known().inbound;
+    let instance = &saga.began().instance;
+    let left = |obstacle: String| {
+        let at = if saga.window() { "its EIP may be bound to nothing" } else { "its address holds" };
+        HostOutcome::Unknown(format!(
+            "{obstacle}; it was left in the middle ({at}); once that is mended: egressctl resume {run}"
+        ))
+    };
+    if *instance != task.host.instance {
+        let other = &task.host.instance;
+        result.outcome = left(format!("the run worked on {instance}, the inventory says {other}"));
+        return result;
+    }
+    let claimed = match claim(task, run).await {
+        Ok(claimed) => claimed,
+        Err(outcome) => {
+            let why = outcome
+                .reason()
+                .unwrap_or("it could not be claimed")
+                .trim_end_matches("; nothing was changed");
+            result.outcome = left(why.to_owned());
+            return result;
+        }
+    };
+    let view = &claimed.observed.cloud;
+    let refused = if back { changed_since(&claimed.task, &saga, view) } else { None };
+    match refused {
+        Some(reason) => result.outcome = left(reason),
+        None => drive(&claimed.task, run, (saga, story.records, story.kept), back, &mut result).await,
+    }
+    result.notes.extend(claimed.release().await);
+    result
+}
+
+async fn drive(
+    task: &HostTask,
+    run: &RunId,
+    (saga, records, kept): (Saga, Vec<Record>, usize),
+    back: bool,
+    result: &mut HostReport,
+) {
+    let driver = Driver::new(task, run, saga);
+    for record in records.get(kept..).unwrap_or_default() {
+        if let Err(error) = driver.append(record).await {
+            result.outcome = HostOutcome::Unknown(error.to_string());
+            return;
+        }
+    }
+    if back {
+        finish(task, driver, result).await;
+    } else {
+        driver.finish(result).await;
+    }
+}
+
+/// A host that was approved and not begun, if its plan is still the one that was approved.
+async fn begin(task: &HostTask, run: &RunId, approved: &HostPlan, fresh: &HostPlan) -> HostReport {
+    let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
+    let stale = || {
+        let what = differences(approved, fresh)?;
+        Some(HostOutcome::Stale(format!("{what}; nothing was changed: plan again")))
+    };
+    let Some(outcome) = outcome_of(fresh).or_else(stopped).or_else(stale) else {
+        return one_host(task, run, fresh).await;
+    };
+    let (host, ended) = (task.host.name.clone(), outcome.clone());
+    let mut result = report_of(fresh, outcome);
+    if let Err(error) = note(&task.world, run, RunNote::HostEnded { host, outcome: ended }).await {
+        result.notes.push(error.to_string());
+    }
+    result
+}
+
+async fn note(world: &World, run: &RunId, note: RunNote) -> Result<(), EngineError> {
+    Ok(world.journal.note(run, world.clock.now_ms(), &note).await?)
+}

@@ -1,0 +1,254 @@
+//! A run whose process is gone, at every record and after every fault, and then gone on with.
+
+use std::time::Duration;
+
+use egressctl::core::event::HostOutcome;
+use egressctl::core::observed::EipHolder;
+use egressctl::core::saga::{End, Record, Saga};
+use egressctl::engine::{self, Cutovers, Resume, Settings};
+use egressctl::ports::{CloudErrorKind, Journal};
+
+use super::rig::{Rig, look};
+use super::world::Fault;
+use super::{ACTIONS, FAULTS, is_back, is_final, judge};
+
+const ALL: Resume = Resume { begin: true, retry_stuck: false };
+/// More appends than any run of one host makes.
+const APPENDS: usize = 31;
+
+/// What the journal of a run says, and that it replays.
+async fn saga(rig: &Rig) -> Option<Saga> {
+    let records = rig.journal.records(&rig.run).await.unwrap();
+    let records: Vec<Record> = records.into_iter().map(|(_, _, record)| record).collect();
+    Saga::replay(&records).unwrap()
+}
+
+/// Kills the run at an append, goes on with it, and judges the end.
+async fn killed(rig: &Rig, case: &str, nth: usize) -> Option<HostOutcome> {
+    rig.journal.fail_appends_from(nth);
+    rig.apply().await;
+    rig.journal.fail_append(usize::MAX);
+    let mut reports = rig.resume(ALL).await;
+    assert!(reports.len() <= 1, "{case}");
+    let ended = |saga: Option<Saga>| saga.is_none_or(|saga| saga.end().is_some());
+    if !ended(saga(rig).await) {
+        // What cannot be looked at is left as it is, and told.
+        let HostOutcome::Unknown(why) = &reports[0].outcome else { panic!("{case}: {reports:#?}") };
+        assert!(why.contains("once that is mended: egressctl resume"), "{case}: {why}");
+        rig.cloud.heal();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        reports = rig.resume(ALL).await;
+        assert!(ended(saga(rig).await), "{case}: it did not end: {reports:#?}");
+    }
+    let outcome = reports.into_iter().next()?.outcome;
+    judge(case, rig, &outcome, is_back);
+    Some(outcome)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_at_any_record_ends_well_if_nothing_else_goes_wrong() {
+    let mut went_on = 0;
+    for echo in [true, false] {
+        for nth in 2..APPENDS {
+            let rig = Rig::fresh();
+            rig.cloud.change(|state| state.echo = echo);
+            let Some(outcome) = killed(&rig, &format!("append {nth}, echo {echo}"), nth).await else {
+                continue;
+            };
+            went_on += 1;
+            match outcome {
+                HostOutcome::Changed => assert!(echo, "{nth}"),
+                HostOutcome::Reverted(_) => assert!(!echo, "{nth}"),
+                other => panic!("append {nth}, echo {echo}: {other:?}"),
+            }
+            assert!(rig.resume(ALL).await.is_empty(), "{nth}: nothing is left");
+            let created = rig.cloud.writes().iter().filter(|action| **action == "create").count();
+            assert!(created <= 1, "{nth}: {:?}", rig.cloud.writes());
+        }
+    }
+    assert!(went_on > 30, "only {went_on} runs had anything left to do");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_at_any_record_after_any_fault_ends_with_a_reason() {
+    for action in ACTIONS {
+        for fault in FAULTS {
+            for nth in 2..APPENDS {
+                let rig = Rig::fresh();
+                rig.cloud.fault(action, 1, fault);
+                killed(&rig, &format!("{action} {fault:?}, append {nth}"), nth).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_while_it_is_taken_back_after_any_fault_ends_with_a_reason() {
+    for (action, call) in [("unassociate", 2), ("associate", 2), ("detach", 1), ("delete", 1)] {
+        for fault in FAULTS {
+            for nth in 14..APPENDS {
+                let rig = Rig::fresh();
+                rig.cloud.change(|state| state.echo = false);
+                rig.cloud.fault(action, call, fault);
+                killed(&rig, &format!("undo by {action} {fault:?}, append {nth}"), nth).await;
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_may_be_killed_twice() {
+    for first in 2..20 {
+        for second in 1..20 {
+            for echo in [true, false] {
+                let rig = Rig::fresh();
+                rig.cloud.change(|state| state.echo = echo);
+                rig.journal.fail_appends_from(first);
+                rig.apply().await;
+                rig.journal.fail_appends_from(second);
+                let seen = look(&rig.cloud);
+                // The first note of the second process may be what it dies of.
+                let _ = engine::resume(&rig.world, &rig.run, &[&rig.host], Some(&seen), ALL).await;
+                rig.journal.fail_append(usize::MAX);
+                let reports = rig.resume(ALL).await;
+                for report in &reports {
+                    judge(&format!("{first}, {second}, {echo}"), &rig, &report.outcome, is_back);
+                }
+                let state = rig.cloud.state();
+                assert!(is_final(&state) == echo && is_back(&state) != echo, "{first} {second} {echo}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn windows_are_closed_without_asking_a_host() {
+    let mut cut = 0;
+    for nth in 2..APPENDS {
+        let rig = Rig::fresh();
+        rig.journal.fail_appends_from(nth);
+        rig.apply().await;
+        rig.journal.fail_append(usize::MAX);
+        let open = engine::unfinished(&rig.world, &rig.run).await.unwrap().cut;
+        let closed = engine::close_windows(&rig.world, &rig.run, &[&rig.host]).await.unwrap();
+        assert_eq!(closed.len(), open.len());
+        assert!(closed.iter().all(|closed| closed.problem.is_none()), "{closed:?}");
+        cut += closed.len();
+        if !closed.is_empty() {
+            assert!(rig.cloud.state().reached(), "append {nth}");
+            assert!(engine::unfinished(&rig.world, &rig.run).await.unwrap().cut.is_empty());
+        }
+        let _ = rig.resume(ALL).await;
+        assert!(is_final(&rig.cloud.state()), "append {nth}");
+    }
+    assert_eq!(cut, 3, "after both intents, and between them");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eip_that_somebody_else_has_moved_meanwhile_is_left_alone() {
+    for nth in [13, 14, 15, 16] {
+        let rig = Rig::fresh();
+        rig.journal.fail_appends_from(nth);
+        rig.apply().await;
+        rig.journal.fail_append(usize::MAX);
+        let Some(saga) = saga(&rig).await.filter(Saga::window) else { continue };
+        let theirs = EipHolder::Instance("i-other".parse().unwrap());
+        rig.cloud.change(|state| state.view.eips.values_mut().next().unwrap().holder = Some(theirs.clone()));
+        let writes = rig.cloud.writes().len();
+        let reports = rig.resume(ALL).await;
+        let HostOutcome::Unknown(why) = &reports[0].outcome else { panic!("{reports:#?}") };
+        assert!(saga.open().is_none() || why.contains("somebody else"), "{nth}: {why}");
+        assert_eq!(rig.cloud.state().eip().unwrap().holder, Some(theirs), "{nth}");
+        let later = rig.cloud.writes().split_off(writes);
+        assert!(!later.contains(&"unassociate"), "{nth}: {later:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_human_was_needed_for_is_tried_again_only_if_asked() {
+    for action in ACTIONS {
+        let rig = Rig::fresh();
+        rig.cloud.fault(action, 0, Fault::LostBefore);
+        let first = rig.apply().await;
+        assert!(matches!(first.outcome, HostOutcome::Unknown(_)), "{action}: {first:#?}");
+        rig.cloud.heal();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let told = rig.resume(ALL).await;
+        assert!(
+            matches!(&told[0].outcome, HostOutcome::Unknown(why) if why.contains("--retry-stuck")),
+            "{action}: {told:#?}"
+        );
+        let again = rig.resume(Resume { begin: true, retry_stuck: true }).await;
+        assert_eq!(again[0].outcome, HostOutcome::Changed, "{action}: {again:#?}");
+        assert!(is_final(&rig.cloud.state()), "{action}");
+        assert_eq!(saga(&rig).await.unwrap().end(), Some(&End::Committed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_was_not_begun_is_begun_only_as_it_was_approved() {
+    for changed in [false, true] {
+        let rig = Rig::fresh();
+        rig.journal.fail_appends_from(2);
+        rig.apply().await;
+        rig.journal.fail_append(usize::MAX);
+        if changed {
+            rig.cloud.change(|state| {
+                let entry = state.view.snat.first_mut().unwrap();
+                entry.addresses = vec!["203.0.113.251".parse().unwrap()];
+            });
+        }
+        assert!(rig.resume(Resume::default()).await.is_empty(), "only what was begun");
+        let reports = rig.resume(ALL).await;
+        match &reports[0].outcome {
+            HostOutcome::Changed => assert!(!changed && is_final(&rig.cloud.state())),
+            HostOutcome::Stale(_) => assert!(changed && rig.cloud.writes().is_empty()),
+            other => panic!("{other:?}"),
+        }
+        assert!(rig.resume(ALL).await.is_empty(), "told once");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_killed_rollback_is_gone_on_with_and_never_forward() {
+    let mut cases = 0;
+    for nth in 1..APPENDS {
+        let rig = Rig::fresh();
+        assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
+        rig.journal.fail_appends_from(nth);
+        let (id, _) = rig.rollback_as(&rig.host, &look(&rig.cloud)).await;
+        rig.journal.fail_append(usize::MAX);
+        let rig = Rig { cloud: rig.cloud.of_run(id.clone()), run: id.clone(), ..rig };
+        let world = engine::World { cloud: std::sync::Arc::new(rig.cloud.clone()), ..rig.world.clone() };
+        let rig = Rig { world, ..rig };
+        for report in rig.resume(ALL).await {
+            cases += 1;
+            assert_eq!(report.outcome, HostOutcome::Changed, "append {nth}: {report:#?}");
+            assert!(is_back(&rig.cloud.state()), "append {nth}");
+            assert!(matches!(saga(&rig).await.unwrap().end(), Some(End::Unwound(_))));
+        }
+        assert_eq!(rig.cloud.wrongs(), Vec::<String>::new(), "append {nth}");
+    }
+    assert!(cases > 20, "{cases}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_account_while_resuming_does_not_undo_what_is_done() {
+    let rig = Rig::fresh();
+    rig.journal.fail_appends_from(14);
+    rig.apply().await;
+    rig.journal.fail_append(usize::MAX);
+    rig.cloud.fault("associate", 0, Fault::Error(CloudErrorKind::Account));
+    for report in rig.resume(ALL).await {
+        judge("account", &rig, &report.outcome, is_back);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cap_on_cutovers_of_zero_is_one_and_stops_nobody() {
+    let mut rig = Rig::fresh();
+    rig.world.cutovers = Cutovers::new(0);
+    rig.world.settings = Settings { forks: 5, ..Settings::default() };
+    assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
+    assert_eq!(rig.rollback().await[0].outcome, HostOutcome::Changed);
+}
