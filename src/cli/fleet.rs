@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::beside;
 use super::clock::SystemClock;
 use super::limit;
 use super::problem::Problem;
@@ -132,6 +133,7 @@ impl FleetArgs {
             environment: variables
                 .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
                 .collect(),
+            beside: beside::read(folder.unwrap_or(Path::new(".")))?,
             login: self.ssh.context()?,
         };
         parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))

@@ -6,6 +6,7 @@ mod adhoc;
 mod apply;
 mod approve;
 mod audit;
+mod beside;
 mod change;
 mod clock;
 mod demo;

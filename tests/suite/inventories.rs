@@ -118,6 +118,7 @@ fn the_example_shows_every_key() {
         "address",
         "groups",
         "user",
+        "become",
         "port",
         "key",
         "known_hosts",

@@ -41,6 +41,26 @@ pub struct HostLogin {
     pub address: Option<Ipv4Addr>,
     /// How to log in.
     pub ssh: SshDesired,
+    /// Who to be on the host for commands; the login itself if absent.
+    pub becomes: Option<BecomeDesired>,
+}
+
+/// Being somebody else on a host, without a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BecomeDesired {
+    /// By which program.
+    pub method: BecomeMethod,
+    /// Who to be; `root` by default.
+    pub user: String,
+}
+
+/// Programs that make somebody else of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BecomeMethod {
+    /// sudo(8)
+    Sudo,
+    /// doas(1)
+    Doas,
 }
 
 /// The cloud account's side of the inventory.

@@ -9,7 +9,7 @@ use super::layer::{Layer, SECTIONS};
 use super::mistake::Pos;
 use super::name::{self, NameTemplate, is_interface_name};
 use super::node::{Node, Value};
-use super::read::{Found, Reader};
+use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{
     AllowDesired, EniDesired, HostDesired, HostLogin, Need, RouteDesired, SshDesired, VerifyDesired, value,
@@ -99,13 +99,8 @@ impl Reader<'_, '_> {
         let instance = self.found(&fields, "instance", |reader, node| {
             reader.text(node, "instance", "an instance id", |text| value::id(text, "i-"))
         });
-        let address = self.found(&fields, "address", |reader, node| {
-            let check = match reader.need {
-                Need::Everything => value::address,
-                Need::Logins => value::login_address,
-            };
-            reader.text(node, "address", "an IPv4 address", check)
-        });
+        let lookup = self.lookup(&fields);
+        let address = if lookup.is_some() { None } else { self.address(&fields) };
         let names = self.found(&fields, "groups", |reader, node| reader.memberships(node, groups));
         let groups_of_host = names.map(|found| found.value).unwrap_or_default();
         let own = self.layer(&fields);
@@ -115,10 +110,14 @@ impl Reader<'_, '_> {
             .fold(defaults.clone(), |below, group| below.under(&group.value))
             .under(&own);
         let ssh = name.as_ref().and_then(|name| {
-            let written = address.as_ref().map(|found| found.value.to_string());
+            let written = address.as_ref().map(|found| found.value.to_string()).or(lookup.clone());
             let settled = self.context.login.settle(name.value.as_str(), written.as_deref(), &settings);
             let wrong = |message| self.collector.add(name.at, message, "expected a way to log in");
-            settled.map_err(wrong).ok()
+            let mut ssh = settled.map_err(wrong).ok()?;
+            // Where Ansible names no address, the host's name is one to look up.
+            let by_name = || Some(name.value.to_string()).filter(|_| self.by_name && written.is_none());
+            ssh.host_name = ssh.host_name.or(lookup).or_else(by_name);
+            Some(ssh)
         });
         // An address in ssh_config is as good as one in the inventory.
         let configured = ssh.as_ref().and_then(|ssh| ssh.host_name.as_ref()?.parse().ok());
@@ -146,6 +145,26 @@ impl Reader<'_, '_> {
                 }
             });
         Some(Host { at: fields.at, name, instance, address, groups: groups_of_host, settings, ssh, eni_name })
+    }
+
+    fn address(&mut self, fields: &Fields<'_>) -> Option<Found<Ipv4Addr>> {
+        self.found(fields, "address", |reader, node| {
+            let check = match reader.need {
+                Need::Everything => value::address,
+                Need::Logins => value::login_address,
+            };
+            reader.text(node, "address", "an IPv4 address", check)
+        })
+    }
+
+    /// An address that is a name, to be looked up when it is needed.
+    fn lookup(&self, fields: &Fields<'_>) -> Option<String> {
+        match fields.get("address").map(|node| &node.value) {
+            Some(Value::Text(text)) if text.contains(|c: char| c.is_ascii_alphabetic()) => {
+                value::network_name(text).ok()
+            }
+            _ => None,
+        }
     }
 
     fn memberships(&mut self, node: &Node, groups: &Groups) -> Option<Vec<String>> {
@@ -198,6 +217,7 @@ impl Host {
             instance: self.instance.map(|found| found.value),
             address: self.address.map(|found| found.value),
             ssh: self.ssh?,
+            becomes: self.settings.becomes.and_then(|found| found.value),
         })
     }
 

@@ -11,7 +11,7 @@ use super::name::NameTemplate;
 use super::node::{Node, Value};
 use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
-use super::{HostKeyCheck, Persist};
+use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
 use crate::core::model::{SecurityGroupId, VSwitchId};
 
@@ -19,13 +19,24 @@ use crate::core::model::{SecurityGroupId, VSwitchId};
 pub(super) const SECTIONS: [&str; 5] = ["ssh", "eni", "route", "verify", "allow"];
 
 /// The keys of the section `ssh`.
-const SSH: [&str; 8] =
-    ["user", "port", "key", "known_hosts", "jump", "connect_timeout", "host_keys", "host_key_policy"];
+const SSH: [&str; 9] = [
+    "user",
+    "become",
+    "port",
+    "key",
+    "known_hosts",
+    "jump",
+    "connect_timeout",
+    "host_keys",
+    "host_key_policy",
+];
 
 /// What one place in the inventory says; lists replace lists.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer {
     pub(super) user: Option<Found<String>>,
+    /// `Some(None)` is "nobody else", which a lower layer cannot undo.
+    pub(super) becomes: Option<Found<Option<BecomeDesired>>>,
     pub(super) port: Option<Found<u16>>,
     pub(super) key: Option<Found<PathBuf>>,
     pub(super) known_hosts: Option<Found<Vec<PathBuf>>>,
@@ -58,6 +69,7 @@ impl Layer {
         }
         Self {
             user: pick(&upper.user, self.user),
+            becomes: pick(&upper.becomes, self.becomes),
             port: pick(&upper.port, self.port),
             key: pick(&upper.key, self.key),
             known_hosts: pick(&upper.known_hosts, self.known_hosts),

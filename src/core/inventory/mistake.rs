@@ -74,6 +74,11 @@ impl<'t> Collector<'t> {
         Self { file, text, in_file: Vec::new(), in_variables: Vec::new() }
     }
 
+    /// How the caller names the text.
+    pub(super) const fn file(&self) -> &'t str {
+        self.file
+    }
+
     /// Records a mistake in the inventory's text.
     pub(super) fn add(&mut self, at: Pos, message: impl Into<String>, expected: impl Into<String>) {
         self.in_file.push(Mistake {
@@ -94,6 +99,11 @@ impl<'t> Collector<'t> {
     /// Records a mistake in the value of an environment variable.
     pub(super) fn add_variable(&mut self, name: &str, message: String, expected: String) {
         self.in_variables.push(Mistake { file: name.to_owned(), line: 1, column: 1, message, expected });
+    }
+
+    /// Takes over what was found in another file.
+    pub(super) fn take_over(&mut self, other: Collector<'_>) {
+        self.in_variables.extend(other.finish().into_iter().flat_map(|mistakes| mistakes.0));
     }
 
     /// The mistakes, sorted, those of the file first; `None` if there are none.

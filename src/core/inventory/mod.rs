@@ -2,6 +2,7 @@
 //!
 //! Must never touch files or the environment (the caller reads them) and never stop at the first mistake.
 
+mod ansible;
 mod check;
 mod cloud;
 mod desired;
@@ -26,8 +27,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, CloudDesired, CredentialSource, Desired, EniDesired, HostDesired, HostKeyCheck, HostLogin,
-    JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
+    AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
+    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
+    SshDesired, VerifyDesired,
 };
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
@@ -48,8 +50,28 @@ pub struct Context {
     pub folder: PathBuf,
     /// Environment variables by name. Those of [`Context::VARIABLES`] are looked at, and only if not empty.
     pub environment: BTreeMap<String, String>,
+    /// What lies beside an inventory of Ansible's.
+    pub beside: Beside,
     /// What else has a say in how to log in.
     pub login: LoginContext,
+}
+
+/// The files of variables beside an inventory of Ansible's.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beside {
+    /// `group_vars/`, by group; later files win.
+    pub group_vars: BTreeMap<String, Vec<VarsFile>>,
+    /// `host_vars/`, by host; later files win.
+    pub host_vars: BTreeMap<String, Vec<VarsFile>>,
+}
+
+/// A file of variables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VarsFile {
+    /// As mistakes name it.
+    pub file: String,
+    /// Its content, YAML or JSON.
+    pub text: String,
 }
 
 impl Context {
@@ -131,8 +153,13 @@ fn take_apart(
         collector.add(Pos::START, message, format!("expected at most {MOST_BYTES}"));
         return None;
     }
-    let root = node::tree(text, collector)?;
-    let mut reader = Reader { collector, context, need };
+    let file = collector.file();
+    let form = ansible::form(file, text);
+    let root = match form {
+        Some(form) => ansible::tree(file, text, form, &context.beside, collector)?,
+        None => node::tree(text, node::Tags::Refused, collector)?,
+    };
+    let mut reader = Reader { collector, context, need, by_name: form.is_some() };
     let top = reader.fields(&root, "the inventory", &["cloud", "defaults", "groups", "hosts"])?;
     let cloud = reader.cloud(top.get("cloud"), top.at);
     let echo = reader.echo_override();

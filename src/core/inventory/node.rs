@@ -26,6 +26,13 @@ pub(super) struct Node {
     depth: usize,
 }
 
+impl Node {
+    /// A value that no text was parsed for; it is nested no deeper than what it was made from.
+    pub(super) fn new(at: Pos, value: Value) -> Rc<Self> {
+        Rc::new(Self { at, value, depth: 0 })
+    }
+}
+
 /// A YAML value by the core schema of YAML 1.2, numbers still as written.
 #[derive(Debug)]
 pub(super) enum Value {
@@ -66,6 +73,15 @@ struct Frame {
     open: Open,
 }
 
+/// What becomes of tags (`!vault`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tags {
+    /// Each is a mistake.
+    Refused,
+    /// They are not looked at.
+    Ignored,
+}
+
 /// Why the building ended early; the mistake is already recorded.
 struct Stop;
 
@@ -74,18 +90,19 @@ struct Builder<'c, 't> {
     frames: Vec<Frame>,
     anchors: BTreeMap<usize, Rc<Node>>,
     nodes: usize,
+    tags: Tags,
     root: Option<Rc<Node>>,
 }
 
 /// The tree of `text`. `None` if there is none or the text is not YAML, with the reason in `collector`.
-pub(super) fn tree(text: &str, collector: &mut Collector<'_>) -> Option<Rc<Node>> {
+pub(super) fn tree(text: &str, tags: Tags, collector: &mut Collector<'_>) -> Option<Rc<Node>> {
     let mut options = Options::default();
     options.disallow_directives = true;
     options.emit_comments = false;
     options.flow_nesting_limit = MOST_DEPTH;
     options.block_nesting_limit = MOST_DEPTH;
     let mut builder =
-        Builder { collector, frames: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None };
+        Builder { collector, frames: Vec::new(), anchors: BTreeMap::new(), nodes: 0, tags, root: None };
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(text, options) {
         let (event, at) = match event {
@@ -174,7 +191,7 @@ impl Builder<'_, '_> {
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, at: Pos) {
-        if let Some(tag) = tag {
+        if let Some(tag) = tag.filter(|_| self.tags == Tags::Refused) {
             self.collector.add(
                 at,
                 format!("the tag {} is not supported", shown(&tag.original())),
@@ -288,7 +305,7 @@ mod tests {
 
     fn mistakes(text: &str) -> String {
         let mut collector = Collector::new("f", text);
-        let _ = tree(text, &mut collector);
+        let _ = tree(text, Tags::Refused, &mut collector);
         collector.finish().map_or_else(String::new, |mistakes| mistakes.to_string())
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Reader<'c, 't> {
     pub(super) collector: &'c mut Collector<'t>,
     pub(super) context: &'c Context,
     pub(super) need: Need,
+    /// Hosts without an address are looked up by their names.
+    pub(super) by_name: bool,
 }
 
 impl Reader<'_, '_> {

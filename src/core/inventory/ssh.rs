@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::desired::HostKeyCheck;
+use super::desired::{BecomeDesired, BecomeMethod, HostKeyCheck};
 use super::layer::Layer;
 use super::login::JumpsWritten;
 use super::node::{Node, Value};
@@ -17,6 +17,7 @@ impl Reader<'_, '_> {
     pub(super) fn ssh(&mut self, ssh: &Fields<'_>, layer: &mut Layer) {
         layer.user = self
             .found(ssh, "user", |reader, node| reader.text(node, "ssh.user", "a login name", value::user));
+        layer.becomes = self.found(ssh, "become", Self::becomes);
         layer.port = self.found(ssh, "port", |reader, node| reader.port(node, "ssh.port"));
         layer.key = self.found(ssh, "key", |reader, node| reader.path(node, "ssh.key"));
         layer.known_hosts = self.found(ssh, "known_hosts", |reader, node| {
@@ -38,6 +39,24 @@ impl Reader<'_, '_> {
         layer.connect_timeout = self.found(ssh, "connect_timeout", |reader, node| {
             reader.text(node, "ssh.connect_timeout", "a time with its unit such as 10s", value::duration)
         });
+    }
+
+    /// `true`, `false`, or who and how.
+    fn becomes(&mut self, node: &Node) -> Option<Option<BecomeDesired>> {
+        let root = || BecomeDesired { method: BecomeMethod::Sudo, user: "root".to_owned() };
+        if !matches!(node.value, Value::Map(_)) {
+            return self.boolean(node, "ssh.become").map(|wanted| wanted.then(root));
+        }
+        let fields = self.fields(node, "ssh.become", &["user", "method"])?;
+        let user = self.found(&fields, "user", |reader, node| {
+            reader.text(node, "ssh.become.user", "a login name", value::user)
+        });
+        let method = self.found(&fields, "method", |reader, node| {
+            let choices = [("sudo", BecomeMethod::Sudo), ("doas", BecomeMethod::Doas)];
+            reader.choice(node, "ssh.become.method", &choices)
+        });
+        let method = method.map_or(BecomeMethod::Sudo, |method| method.value);
+        Some(Some(BecomeDesired { method, user: user.map_or_else(|| root().user, |user| user.value) }))
     }
 
     fn path(&mut self, node: &Node, label: &str) -> Option<PathBuf> {

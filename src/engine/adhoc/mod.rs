@@ -18,8 +18,10 @@ use tokio::time::Instant;
 use super::{EngineError, Stop, fleet, target};
 use crate::core::adhoc::Answer;
 use crate::core::event::{Event, HostOutcome, Stage};
-use crate::core::inventory::HostLogin;
-use crate::ports::{Cloud, EventSink, Exec, Output, Session, SshError, SshErrorKind, Transport, ViewScope};
+use crate::core::inventory::{BecomeDesired, BecomeMethod, HostLogin};
+use crate::ports::{
+    Cloud, EventSink, Exec, Method, Output, Privilege, Session, SshError, SshErrorKind, Transport, ViewScope,
+};
 
 pub use facts::facts;
 pub use ping::{Pong, ping};
@@ -92,6 +94,7 @@ impl Guest<'_> {
     async fn exec(&self, mut exec: Exec) -> Result<Output, SshError> {
         let (wish, wished) = watch::channel(false);
         exec.cancel = Some(wished);
+        exec.privilege = exec.privilege.or_else(|| self.visit.host.becomes.as_ref().map(privilege));
         let work = self.session.exec(&exec);
         tokio::pin!(work);
         tokio::select! {
@@ -102,6 +105,15 @@ impl Guest<'_> {
         let _ = wish.send(true);
         work.await
     }
+}
+
+/// Who the inventory wants to be there, where the command line says nothing.
+fn privilege(becomes: &BecomeDesired) -> Privilege {
+    let method = match becomes.method {
+        BecomeMethod::Sudo => Method::Sudo,
+        BecomeMethod::Doas => Method::Doas,
+    };
+    Privilege { method, user: becomes.user.clone(), password: None }
 }
 
 /// Does the work on all hosts.

@@ -307,3 +307,44 @@ fn the_password_for_being_somebody_else_is_asked_once() {
     assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
     assert_eq!(fs::read(there).unwrap(), b"secret\n");
 }
+
+#[test]
+fn an_inventory_of_ansibles_is_read_as_it_is() {
+    let fleet = Fleet::new();
+    let folder = fleet.keys.path("ansible");
+    fs::create_dir_all(folder.join("group_vars")).unwrap();
+    fs::create_dir_all(folder.join("host_vars")).unwrap();
+    fs::create_dir_all(fleet.keys.path(".ssh")).unwrap();
+    let [first, second] = [0, 1].map(|at: usize| fleet.servers[at].port);
+    let known = fs::read_to_string(fleet.keys.path("known")).unwrap();
+    let by_name =
+        format!("{} {}\n", lookup_name("localhost", first), fleet.servers[0].keys.public("ed25519"));
+    fs::write(fleet.keys.path(".ssh/known_hosts"), known + &by_name).unwrap();
+    // A range, variables of a group in a file, of a host in another, and a host that only its name leads to.
+    let ini = format!("localhost ansible_port={first}\n\n[web]\nweb-[1:2] ansible_host=127.0.0.1\n");
+    fs::write(folder.join("hosts"), ini).unwrap();
+    let login = format!("ansible_user: {}\nansible_ssh_private_key_file: {}\n", login(), fleet.path("id"));
+    fs::write(folder.join("group_vars/all.yml"), login).unwrap();
+    fs::write(folder.join("host_vars/web-1.yml"), format!("ansible_port: {first}\n")).unwrap();
+    fs::write(folder.join("host_vars/web-2"), format!("ansible_port: {second}\n")).unwrap();
+    let inventory = folder.join("hosts").display().to_string();
+    let answer = fleet.ask(&["run", "-i", &inventory, "--", "echo", "hi"]);
+    assert_eq!(
+        (answer.code, answer.out.contains("localhost web-[1-2]")),
+        (0, true),
+        "{}{}",
+        answer.out,
+        answer.err
+    );
+    let answer = fleet.ask(&["ping", "-i", &inventory, "-l", "web:!web-2", "--json"]);
+    let names: Vec<_> = hosts(&answer).iter().map(|host| host["name"].clone()).collect();
+    assert_eq!(names, ["web-1"], "{}{}", answer.out, answer.err);
+    // Being somebody else is the inventory's wish, and a plan needs what Ansible's variables do not say.
+    fs::write(folder.join("group_vars/web"), "ansible_become: yes\nansible_become_user: no-such-user\n")
+        .unwrap();
+    let answer = fleet.ask(&["run", "-i", &inventory, "-l", "web-1", "--", "id"]);
+    assert_eq!(answer.code, 2, "{}{}", answer.out, answer.err);
+    let answer = fleet.ask(&["plan", "-i", &inventory]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("hosts:1:1: hosts[0] has no instance"), "{}", answer.err);
+}
