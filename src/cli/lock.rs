@@ -41,7 +41,13 @@ pub(super) async fn run(args: LockArgs) -> Result<ExitCode, Problem> {
     match args.verb {
         LockVerb::List { fleet } => {
             let held = holder(&fleet)?;
-            fleet.show.ui()?.out(&format!("{}\n", held.as_deref().unwrap_or(NOBODY)));
+            let (ui, held) = (fleet.show.ui()?, held.as_deref().unwrap_or(NOBODY));
+            // The leases are the one document then.
+            if fleet.show.json {
+                ui.err(&format!("{held}\n"))
+            } else {
+                ui.out(&format!("{held}\n"))
+            }
             if fleet.inventory.is_some() { leases::list(&fleet).await } else { Ok(ExitCode::SUCCESS) }
         }
         LockVerb::Release { hosts, fleet, yes } if !hosts.is_empty() => {

@@ -11,6 +11,7 @@ use super::change::ChangeArgs;
 use super::ending::{self, Running};
 use super::fleet::{Fleet, FleetArgs};
 use super::problem::Problem;
+use super::rollout::RolloutArgs;
 use crate::core::event::Event;
 use crate::core::model::RunId;
 use crate::core::plan::hosts as plural;
@@ -28,6 +29,8 @@ pub(super) struct ResumeArgs {
     fleet: FleetArgs,
     #[command(flatten)]
     change: ChangeArgs,
+    #[command(flatten)]
+    rollout: RolloutArgs,
     /// Do not ask before hosts are begun that were approved and not begun
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
@@ -73,7 +76,8 @@ pub(super) async fn run(mut args: ResumeArgs) -> Result<ExitCode, Problem> {
         let question = format!("Begin {} that the run has not begun?", plural(left.waiting.len()));
         confirm(&fleet.ui, &question, "add --yes, or --only-begun to leave them out")?;
     }
-    let how = Resume { begin, retry_stuck: args.retry_stuck };
+    let terms = args.rollout.terms(&fleet, args.yes);
+    let how = Resume { begin: begin.then_some(terms), retry_stuck: args.retry_stuck };
     let work = engine::resume(&fleet.world, &id, &hosts, None, how);
     let running = Running { run: &id, watched: change.is_watched() };
     let (results, asked) = match ending::heeding(&fleet, running, work).await {

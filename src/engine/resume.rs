@@ -3,28 +3,31 @@
 
 use std::sync::Arc;
 
-use super::apply::{self, lost, one_host, outcome_of, report_of};
+use super::apply::{self, lost, outcome_of, report_of};
 use super::claim::claim;
 use super::drive::Driver;
 use super::history::Story;
 use super::ops::HostTask;
 use super::rollback::{changed_since, empty_plan, finish};
+use super::rollout::{Terms, roll};
 use super::unfinished::{Left, left};
 use super::{Discovered, EngineError, World, discover, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
-use crate::core::plan::{HostPlan, Policy, differences, plan};
+use crate::core::plan::{Finding, HostPlan, Plan, Policy, Verdict, differences, plan};
 use crate::core::report::{HostReport, StepTime};
+use crate::core::rollout::Rollout;
 use crate::core::run::RunNote;
 use crate::core::saga::{End, Next, Record, Saga};
 use crate::ports::RunVerb;
 
 /// How far to go on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Resume {
-    /// Begin the hosts that were approved and not begun, too.
-    pub begin: bool,
+    /// Begin the hosts that were approved and not begun, too, on these terms; on the run's own if they say nothing of waves
+    /// and budget. What failed before does not count against the budget: somebody has seen it and goes on.
+    pub begin: Option<Terms>,
     /// Try again where a human was needed.
     pub retry_stuck: bool,
 }
@@ -42,7 +45,6 @@ pub struct Closed {
 enum Work {
     Nothing(HostOutcome),
     GoOn(Box<Story>, Vec<StepTime>),
-    Begin(Box<HostPlan>),
 }
 
 /// Goes on with a run for those of its hosts that are among `hosts`. Open outage windows are closed before anything else is
@@ -61,21 +63,25 @@ pub async fn resume(
 ) -> Result<Vec<HostReport>, EngineError> {
     let left = left(world, run).await?;
     let (verb, plans) = (left.meta.verb.clone(), left.plans.clone());
-    let work = sort(left, how);
-    let mut work: Vec<(HostDesired, Work)> = work
-        .into_iter()
-        .filter_map(|(name, work)| {
-            hosts.iter().find(|host| host.name == name).map(|host| ((*host).clone(), work))
-        })
-        .collect();
-    if work.is_empty() {
+    let terms = how.begin.clone().map(|terms| Terms {
+        rollout: if terms.rollout == Rollout::default() { left.rollout.clone() } else { terms.rollout },
+        ..terms
+    });
+    let waiting = if how.begin.is_some() { left.waiting.clone() } else { Vec::new() };
+    let work = sort(left, how.retry_stuck);
+    let known = |name: &HostName| hosts.iter().find(|host| host.name == *name).copied();
+    let work = work.into_iter().filter_map(|(name, work)| Some((known(&name)?.clone(), work)));
+    let mut work: Vec<(HostDesired, Work)> = work.collect();
+    let waiting = waiting.into_iter().filter_map(|plan| Some((known(&plan.host)?, plan)));
+    let waiting: Vec<(&HostDesired, HostPlan)> = waiting.collect();
+    if work.is_empty() && waiting.is_empty() {
         return Ok(Vec::new());
     }
     note(world, run, RunNote::Resumed { by: world.claims.operator.to_string() }).await?;
     close(world, run, &mut work).await;
 
-    let concerned: Vec<HostDesired> = work.iter().map(|(host, _)| host.clone()).collect();
-    let concerned: Vec<&HostDesired> = concerned.iter().collect();
+    let begun: Vec<HostDesired> = work.iter().map(|(host, _)| host.clone()).collect();
+    let concerned: Vec<&HostDesired> = begun.iter().chain(waiting.iter().map(|(host, _)| *host)).collect();
     let looked;
     let discovered = match discovered {
         Some(discovered) => discovered,
@@ -85,25 +91,25 @@ pub async fn resume(
         }
     };
     let policy = Policy { now_ms: world.clock.now_ms() };
-    let fresh = plan(&concerned, &discovered.observed, &world.templates, &policy);
+    let mut fresh = plan(&concerned, &discovered.observed, &world.templates, &policy).hosts;
+    let waiting_now = fresh.split_off(begun.len());
     let stage = if verb == RunVerb::Apply { Stage::Apply } else { Stage::Rollback };
-    world.events.emit(Event::StageStarted { stage, hosts: work.len() });
-    let items: Vec<(HostTask, HostPlan, HostPlan, Work)> = work
+    let items: Vec<(HostTask, HostPlan, Work)> = work
         .into_iter()
-        .zip(fresh.hosts)
+        .zip(fresh)
         .map(|((host, work), fresh)| {
-            let approved = plans.get(&host.name).cloned().unwrap_or_else(|| fresh.clone());
-            (apply::task(world, run.as_str(), &host, discovered, &approved), approved, fresh, work)
+            let approved = plans.get(&host.name).cloned().unwrap_or(fresh);
+            (apply::task(world, run.as_str(), &host, discovered, &approved), approved, work)
         })
         .collect();
+    world.events.emit(Event::StageStarted { stage, hosts: items.len() });
     let id = Arc::new(run.clone());
     let back = verb != RunVerb::Apply;
-    let results = fleet::each(world.settings.forks, items, |(task, approved, fresh, work)| {
+    let results = fleet::each(world.settings.forks, items, |(task, approved, work)| {
         let run = Arc::clone(&id);
         async move {
             let result = match work {
                 Work::Nothing(outcome) => report_of(&approved, outcome),
-                Work::Begin(approved) => begin(&task, &run, &approved, &fresh).await,
                 Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
@@ -116,9 +122,13 @@ pub async fn resume(
         let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
         lost(world, stage, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
     };
-    let results = results.into_iter().zip(&concerned);
-    let results = results.map(|(result, host)| result.unwrap_or_else(|| gone(host))).collect();
+    let results = results.into_iter().zip(&begun);
+    let mut results: Vec<HostReport> =
+        results.map(|(result, host)| result.unwrap_or_else(|| gone(host))).collect();
     world.events.emit(Event::StageFinished { stage });
+    if let Some(terms) = terms {
+        results.extend(begin(world, run, waiting, waiting_now, discovered, terms).await);
+    }
     Ok(results)
 }
 
@@ -133,14 +143,14 @@ pub async fn close_windows(
     hosts: &[&HostDesired],
 ) -> Result<Vec<Closed>, EngineError> {
     let left = left(world, run).await?;
-    let work = sort(left, Resume::default()).into_iter().filter_map(|(name, work)| {
+    let work = sort(left, false).into_iter().filter_map(|(name, work)| {
         hosts.iter().find(|host| host.name == name).map(|host| ((*host).clone(), work))
     });
     Ok(close(world, run, &mut work.collect::<Vec<_>>()).await)
 }
 
 /// What to do for each host, those without an inbound address first.
-fn sort(left: Left, how: Resume) -> Vec<(HostName, Work)> {
+fn sort(left: Left, retry_stuck: bool) -> Vec<(HostName, Work)> {
     let run = &left.meta.id;
     let mut work = Vec::new();
     for story in left.begun {
@@ -154,7 +164,7 @@ fn sort(left: Left, how: Resume) -> Vec<(HostName, Work)> {
     }
     for (mut story, reason) in left.stuck {
         let retried =
-            how.retry_stuck && story.saga.as_mut().is_ok_and(|saga| saga.record(&Record::Retried).is_ok());
+            retry_stuck && story.saga.as_mut().is_ok_and(|saga| saga.record(&Record::Retried).is_ok());
         let host = story.host.clone();
         work.push((host, if retried {
             story.records.push(Record::Retried);
@@ -164,10 +174,6 @@ fn sort(left: Left, how: Resume) -> Vec<(HostName, Work)> {
                 "{reason}; once that is mended: egressctl resume {run} --retry-stuck, or egressctl rollback {run}"
             )))
         }));
-    }
-    if how.begin {
-        let begin = |plan: HostPlan| (plan.host.clone(), Work::Begin(Box::new(plan)));
-        work.extend(left.waiting.into_iter().map(begin));
     }
     work
 }
@@ -298,22 +304,34 @@ async fn drive(
     }
 }
 
-/// A host that was approved and not begun, if its plan is still the one that was approved.
-async fn begin(task: &HostTask, run: &RunId, approved: &HostPlan, fresh: &HostPlan) -> HostReport {
-    let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
-    let stale = || {
-        let what = differences(approved, fresh)?;
-        Some(HostOutcome::Stale(format!("{what}; nothing was changed: plan again")))
+/// The hosts that were approved and not begun, wave by wave, if their plans are still the ones that were approved.
+async fn begin(
+    world: &World,
+    run: &RunId,
+    waiting: Vec<(&HostDesired, HostPlan)>,
+    fresh: Vec<HostPlan>,
+    discovered: &Discovered,
+    terms: Terms,
+) -> Vec<HostReport> {
+    let hosts: Vec<&HostDesired> = waiting.iter().map(|(host, _)| *host).collect();
+    let stale = |approved: &HostPlan, mut fresh: HostPlan| {
+        if outcome_of(&fresh).is_none()
+            && let Some(what) = differences(approved, &fresh)
+        {
+            fresh.verdict = Verdict::Stale;
+            fresh.steps.clear();
+            let why = "the run would not do what was approved";
+            fresh.findings = vec![Finding::refusal(what, why, "nothing was changed: plan again")];
+        }
+        fresh
     };
-    let Some(outcome) = outcome_of(fresh).or_else(stopped).or_else(stale) else {
-        return one_host(task, run, fresh).await;
-    };
-    let (host, ended) = (task.host.name.clone(), outcome.clone());
-    let mut result = report_of(fresh, outcome);
-    if let Err(error) = note(&task.world, run, RunNote::HostEnded { host, outcome: ended }).await {
-        result.notes.push(error.to_string());
+    let plans = waiting.iter().zip(fresh).map(|((_, approved), fresh)| stale(approved, fresh));
+    let plan = Plan { hosts: plans.collect() };
+    if plan.hosts.is_empty() {
+        Vec::new()
+    } else {
+        roll(world, run, (&hosts, discovered, &plan), terms, Ok(())).await
     }
-    result
 }
 
 async fn note(world: &World, run: &RunId, note: RunNote) -> Result<(), EngineError> {

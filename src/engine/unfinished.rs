@@ -8,6 +8,7 @@ use super::{EngineError, World};
 use crate::core::event::HostOutcome;
 use crate::core::model::{HostName, RunId};
 use crate::core::plan::{HostPlan, Verdict};
+use crate::core::rollout::Rollout;
 use crate::core::run::RunNote;
 use crate::core::saga::End;
 use crate::ports::{JournalError, RunMeta};
@@ -36,6 +37,8 @@ pub(super) struct Left {
     pub(super) waiting: Vec<HostPlan>,
     /// The approved plan of every host.
     pub(super) plans: BTreeMap<HostName, HostPlan>,
+    /// How it goes over its hosts.
+    pub(super) rollout: Rollout,
 }
 
 /// The runs that left a host in the middle, newest first, and the newest run if it left any host unbegun.
@@ -90,10 +93,11 @@ pub(super) async fn left(world: &World, run: &RunId) -> Result<Left, EngineError
     let runs = world.journal.runs().await?;
     let later: BTreeSet<RunId> =
         runs.into_iter().map(|known| known.id).take_while(|known| known != run).collect();
-    let (mut plans, mut over) = (BTreeMap::new(), BTreeSet::new());
+    let (mut plans, mut over, mut rollout) = (BTreeMap::new(), BTreeSet::new(), Rollout::default());
     for (_, note) in world.journal.notes(run).await? {
         match note {
             RunNote::Planned(planned) => {
+                rollout = planned.rollout;
                 plans = planned.plan.hosts.into_iter().map(|plan| (plan.host.clone(), plan)).collect();
             }
             RunNote::HostEnded {
@@ -119,5 +123,5 @@ pub(super) async fn left(world: &World, run: &RunId) -> Result<Left, EngineError
             Ok(Some(End::Committed | End::Unwound(_))) => {}
         }
     }
-    Ok(Left { meta, begun, stuck, waiting, plans })
+    Ok(Left { meta, begun, stuck, waiting, plans, rollout })
 }

@@ -101,7 +101,10 @@ impl Book {
     async fn approved_elsewhere(&self, wave: usize) -> Result<String, JournalError> {
         loop {
             let notes = self.world.journal.notes(&self.run).await?;
-            let by = notes.into_iter().find_map(|(_, note)| match note {
+            // What was approved before the run was gone on with was about other waves.
+            let since =
+                notes.into_iter().rev().take_while(|(_, note)| !matches!(note, RunNote::Resumed { .. }));
+            let by = since.into_iter().find_map(|(_, note)| match note {
                 RunNote::Approved { wave: approved, by } if approved == wave => Some(by),
                 _ => None,
             });

@@ -19,7 +19,7 @@ use crate::core::plan::Plan;
 use crate::core::report::HostReport;
 use crate::core::rollout::{Ledger, Rollout, waves};
 use crate::core::run::{Planned, RunNote};
-use crate::ports::{Approval, Gate};
+use crate::ports::{Approval, Gate, JournalError};
 
 use book::Book;
 use rolling::Rolling;
@@ -63,16 +63,27 @@ pub async fn rollout(
     plan: &Plan,
     terms: Terms,
 ) -> Vec<HostReport> {
-    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: plan.hosts.len() });
-    let waves = waves(plan, &discovered.observed.cloud, &terms.rollout);
     let planned = Planned {
         plan: plan.clone(),
         saved: terms.saved.clone(),
         by: world.claims.operator.to_string(),
         rollout: terms.rollout.clone(),
     };
+    let noted = world.journal.note(run, world.clock.now_ms(), &RunNote::Planned(Box::new(planned))).await;
+    roll(world, run, (hosts, discovered, plan), terms, noted).await
+}
+
+/// The same for hosts of a run whose plan is written down already, or could not be.
+pub(super) async fn roll(
+    world: &World,
+    run: &RunId,
+    (hosts, discovered, plan): (&[&HostDesired], &Discovered, &Plan),
+    terms: Terms,
+    noted: Result<(), JournalError>,
+) -> Vec<HostReport> {
+    world.events.emit(Event::StageStarted { stage: Stage::Apply, hosts: plan.hosts.len() });
+    let waves = waves(plan, &discovered.observed.cloud, &terms.rollout);
     let book = Book::new(world, run, Ledger::new(plan, &terms.rollout));
-    let noted = book.note(RunNote::Planned(Box::new(planned))).await;
     let mut rolling = Rolling::new(book, hosts, discovered, plan);
     match noted {
         Ok(()) => {

@@ -5,14 +5,16 @@ use std::time::Duration;
 use egressctl::core::event::HostOutcome;
 use egressctl::core::observed::EipHolder;
 use egressctl::core::saga::{End, Record, Saga};
-use egressctl::engine::{self, Cutovers, Resume, Settings};
+use egressctl::engine::{self, Cutovers, Resume, Settings, Terms};
 use egressctl::ports::{CloudErrorKind, Journal};
 
 use super::rig::{Rig, look};
 use super::world::Fault;
 use super::{ACTIONS, FAULTS, is_back, is_final, judge};
 
-const ALL: Resume = Resume { begin: true, retry_stuck: false };
+fn all() -> Resume {
+    Resume { begin: Some(Terms::default()), retry_stuck: false }
+}
 /// More appends than any run of one host makes.
 const APPENDS: usize = 31;
 
@@ -28,7 +30,7 @@ async fn killed(rig: &Rig, case: &str, nth: usize) -> Option<HostOutcome> {
     rig.journal.fail_appends_from(nth);
     rig.apply().await;
     rig.journal.fail_append(usize::MAX);
-    let mut reports = rig.resume(ALL).await;
+    let mut reports = rig.resume(all()).await;
     assert!(reports.len() <= 1, "{case}");
     let ended = |saga: Option<Saga>| saga.is_none_or(|saga| saga.end().is_some());
     if !ended(saga(rig).await) {
@@ -37,7 +39,7 @@ async fn killed(rig: &Rig, case: &str, nth: usize) -> Option<HostOutcome> {
         assert!(why.contains("once that is mended: egressctl resume"), "{case}: {why}");
         rig.cloud.heal();
         tokio::time::sleep(Duration::from_secs(30)).await;
-        reports = rig.resume(ALL).await;
+        reports = rig.resume(all()).await;
         assert!(ended(saga(rig).await), "{case}: it did not end: {reports:#?}");
     }
     let outcome = reports.into_iter().next()?.outcome;
@@ -61,7 +63,7 @@ async fn a_run_killed_at_any_record_ends_well_if_nothing_else_goes_wrong() {
                 HostOutcome::Reverted(_) => assert!(!echo, "{nth}"),
                 other => panic!("append {nth}, echo {echo}: {other:?}"),
             }
-            assert!(rig.resume(ALL).await.is_empty(), "{nth}: nothing is left");
+            assert!(rig.resume(all()).await.is_empty(), "{nth}: nothing is left");
             let created = rig.cloud.writes().iter().filter(|action| **action == "create").count();
             assert!(created <= 1, "{nth}: {:?}", rig.cloud.writes());
         }
@@ -108,9 +110,9 @@ async fn a_run_may_be_killed_twice() {
                 rig.journal.fail_appends_from(second);
                 let seen = look(&rig.cloud);
                 // The first note of the second process may be what it dies of.
-                let _ = engine::resume(&rig.world, &rig.run, &[&rig.host], Some(&seen), ALL).await;
+                let _ = engine::resume(&rig.world, &rig.run, &[&rig.host], Some(&seen), all()).await;
                 rig.journal.fail_append(usize::MAX);
-                let reports = rig.resume(ALL).await;
+                let reports = rig.resume(all()).await;
                 for report in &reports {
                     judge(&format!("{first}, {second}, {echo}"), &rig, &report.outcome, is_back);
                 }
@@ -138,7 +140,7 @@ async fn windows_are_closed_without_asking_a_host() {
             assert!(rig.cloud.state().reached(), "append {nth}");
             assert!(engine::unfinished(&rig.world, &rig.run).await.unwrap().cut.is_empty());
         }
-        let _ = rig.resume(ALL).await;
+        let _ = rig.resume(all()).await;
         assert!(is_final(&rig.cloud.state()), "append {nth}");
     }
     assert_eq!(cut, 3, "after both intents, and between them");
@@ -155,7 +157,7 @@ async fn an_eip_that_somebody_else_has_moved_meanwhile_is_left_alone() {
         let theirs = EipHolder::Instance("i-other".parse().unwrap());
         rig.cloud.change(|state| state.view.eips.values_mut().next().unwrap().holder = Some(theirs.clone()));
         let writes = rig.cloud.writes().len();
-        let reports = rig.resume(ALL).await;
+        let reports = rig.resume(all()).await;
         let HostOutcome::Unknown(why) = &reports[0].outcome else { panic!("{reports:#?}") };
         assert!(saga.open().is_none() || why.contains("somebody else"), "{nth}: {why}");
         assert_eq!(rig.cloud.state().eip().unwrap().holder, Some(theirs), "{nth}");
@@ -173,12 +175,12 @@ async fn what_a_human_was_needed_for_is_tried_again_only_if_asked() {
         assert!(matches!(first.outcome, HostOutcome::Unknown(_)), "{action}: {first:#?}");
         rig.cloud.heal();
         tokio::time::sleep(Duration::from_secs(30)).await;
-        let told = rig.resume(ALL).await;
+        let told = rig.resume(all()).await;
         assert!(
             matches!(&told[0].outcome, HostOutcome::Unknown(why) if why.contains("--retry-stuck")),
             "{action}: {told:#?}"
         );
-        let again = rig.resume(Resume { begin: true, retry_stuck: true }).await;
+        let again = rig.resume(Resume { retry_stuck: true, ..all() }).await;
         assert_eq!(again[0].outcome, HostOutcome::Changed, "{action}: {again:#?}");
         assert!(is_final(&rig.cloud.state()), "{action}");
         assert_eq!(saga(&rig).await.unwrap().end(), Some(&End::Committed));
@@ -199,13 +201,13 @@ async fn a_host_that_was_not_begun_is_begun_only_as_it_was_approved() {
             });
         }
         assert!(rig.resume(Resume::default()).await.is_empty(), "only what was begun");
-        let reports = rig.resume(ALL).await;
+        let reports = rig.resume(all()).await;
         match &reports[0].outcome {
             HostOutcome::Changed => assert!(!changed && is_final(&rig.cloud.state())),
             HostOutcome::Stale(_) => assert!(changed && rig.cloud.writes().is_empty()),
             other => panic!("{other:?}"),
         }
-        assert!(rig.resume(ALL).await.is_empty(), "told once");
+        assert!(rig.resume(all()).await.is_empty(), "told once");
     }
 }
 
@@ -221,7 +223,7 @@ async fn a_killed_rollback_is_gone_on_with_and_never_forward() {
         let rig = Rig { cloud: rig.cloud.of_run(id.clone()), run: id.clone(), ..rig };
         let world = engine::World { cloud: std::sync::Arc::new(rig.cloud.clone()), ..rig.world.clone() };
         let rig = Rig { world, ..rig };
-        for report in rig.resume(ALL).await {
+        for report in rig.resume(all()).await {
             cases += 1;
             assert_eq!(report.outcome, HostOutcome::Changed, "append {nth}: {report:#?}");
             assert!(is_back(&rig.cloud.state()), "append {nth}");
@@ -239,7 +241,7 @@ async fn a_refused_account_while_resuming_does_not_undo_what_is_done() {
     rig.apply().await;
     rig.journal.fail_append(usize::MAX);
     rig.cloud.fault("associate", 0, Fault::Error(CloudErrorKind::Account));
-    for report in rig.resume(ALL).await {
+    for report in rig.resume(all()).await {
         judge("account", &rig, &report.outcome, is_back);
     }
 }
