@@ -9,6 +9,8 @@ mod command_line;
 #[cfg(test)]
 mod engine;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod host_scripts;
 #[cfg(test)]
 mod inventories;
