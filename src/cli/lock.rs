@@ -44,9 +44,9 @@ pub(super) async fn run(args: LockArgs) -> Result<ExitCode, Problem> {
             let (ui, held) = (fleet.show.ui()?, held.as_deref().unwrap_or(NOBODY));
             // The leases are the one document then.
             if fleet.show.json {
-                ui.err(&format!("{held}\n"))
+                ui.err(&format!("{held}\n"));
             } else {
-                ui.out(&format!("{held}\n"))
+                ui.out(&format!("{held}\n"));
             }
             if fleet.inventory.is_some() { leases::list(&fleet).await } else { Ok(ExitCode::SUCCESS) }
         }

@@ -11,6 +11,8 @@ mod engine;
 #[cfg(test)]
 mod enumeration;
 #[cfg(test)]
+mod fuzz_corpus;
+#[cfg(test)]
 mod host_scripts;
 #[cfg(test)]
 mod inventories;

@@ -1,10 +1,12 @@
 //! The SSH transport against OpenSSH's sshd, and against a server that misbehaves. Needs sshd; runs it as
 //! whoever runs the tests.
 
+mod asked;
 mod auth;
 mod connect;
 mod contact;
 mod exec;
+mod flood;
 mod hostile;
 mod jump;
 mod privilege;

@@ -17,6 +17,7 @@ pub use fingerprint::Fingerprint;
 
 use crate::core::model::Operator;
 use crate::core::plan::{HostPlan, Plan};
+use crate::core::text::clean_line;
 
 /// What stands under `format` in every such file.
 const FORMAT: &str = "egressctl-plan";
@@ -90,7 +91,9 @@ impl SavedPlan {
     /// # Errors
     /// It is no saved plan, of a later version, or was changed.
     pub fn decode(bytes: &[u8]) -> Result<(Self, String), SavedError> {
-        let foreign = |error: serde_json::Error| SavedError::Foreign(error.to_string());
+        // The message may quote the file, which somebody else may have written.
+        let foreign =
+            |error: serde_json::Error| SavedError::Foreign(clean_line(error.to_string().as_bytes(), 300));
         let mut file: Value = serde_json::from_slice(bytes).map_err(foreign)?;
         if file.get("format").and_then(Value::as_str) != Some(FORMAT) {
             return Err(SavedError::Foreign(format!("it does not say \"format\": \"{FORMAT}\"")));

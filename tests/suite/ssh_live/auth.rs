@@ -238,7 +238,7 @@ fn pam(keys: &Keys) -> PathBuf {
 }
 
 /// An sshd that asks PAM. Further lines say for what.
-fn asking(keys: &Keys, extra: &str) -> Sshd {
+pub(super) fn asking(keys: &Keys, extra: &str) -> Sshd {
     Sshd::start_with(keys, &format!("UsePAM yes\nPermitRootLogin yes\n{extra}"), &pam(keys))
 }
 

@@ -11,16 +11,16 @@ use serde_json::Value;
 use super::rig::{Keys, PATIENCE, Sshd, chmod, login};
 
 /// Three hosts: `web-1` and `web-2` answer, at `gone` nobody does.
-struct Fleet {
-    keys: Keys,
-    servers: Vec<Sshd>,
+pub(super) struct Fleet {
+    pub(super) keys: Keys,
+    pub(super) servers: Vec<Sshd>,
     inventory: PathBuf,
 }
 
-struct Answer {
-    code: i32,
-    out: String,
-    err: String,
+pub(super) struct Answer {
+    pub(super) code: i32,
+    pub(super) out: String,
+    pub(super) err: String,
 }
 
 impl From<Output> for Answer {
@@ -34,7 +34,7 @@ impl From<Output> for Answer {
 }
 
 impl Fleet {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self::with("")
     }
 
@@ -42,6 +42,11 @@ impl Fleet {
     fn with(extra: &str) -> Self {
         let keys = Keys::new();
         let servers = vec![Sshd::start(&keys, extra), Sshd::start(&keys, extra)];
+        Self::of(keys, servers)
+    }
+
+    /// Of these, with the client's keys.
+    pub(super) fn of(keys: Keys, servers: Vec<Sshd>) -> Self {
         let mut known = String::new();
         for (number, server) in (1..).zip(&servers) {
             let name = lookup_name("127.0.0.1", server.port);
@@ -63,14 +68,14 @@ impl Fleet {
         Self { keys, servers, inventory }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_egressctl"));
         command.args(words).env("EGRESSCTL_INVENTORY", &self.inventory).env("HOME", self.keys.dir.path());
         command.stdin(Stdio::null()).env_remove("SSH_AUTH_SOCK");
         command
     }
 
-    fn ask(&self, words: &[&str]) -> Answer {
+    pub(super) fn ask(&self, words: &[&str]) -> Answer {
         self.command(words).output().unwrap().into()
     }
 
@@ -86,7 +91,7 @@ impl Fleet {
     }
 }
 
-fn hosts(answer: &Answer) -> Vec<Value> {
+pub(super) fn hosts(answer: &Answer) -> Vec<Value> {
     let document: Value = serde_json::from_str(&answer.out)
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", answer.out, answer.err));
     assert_eq!(document["schema_version"], 1);
