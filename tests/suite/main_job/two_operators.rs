@@ -100,6 +100,9 @@ fn a_dead_runs_lease_is_shown_refused_and_released_by_name() {
         wait $! || true
         keep list eg lock list
         keep json eg lock list --json --limit web-1
+        # By a journal that knows nothing of that run: its own would name the run to resume.
+        keep unfinished eg apply --yes --json --limit web-1
+        export EGRESSCTL_STATE_DIR="$KEPT/state.other"
         keep locked eg apply --yes --json --limit web-1
         keep unsure eg lock release web-1
         keep release eg lock release web-1 web-2 --yes
@@ -114,6 +117,8 @@ fn a_dead_runs_lease_is_shown_refused_and_released_by_name() {
     assert!(list.contains("web-1") && list.contains('@'), "{list}");
     let run = stage.json("json.out")["leases"][0]["lease"]["run"].as_str().unwrap().to_owned();
     assert!(list.contains(&run), "{list}");
+    let (word, reason) = stage.ended("unfinished", 2).outcomes("unfinished")["web-1"].clone();
+    assert!(word == "refused" && reason.contains(&format!("egressctl resume {run}")), "{reason}");
     let (word, reason) = stage.ended("locked", 5).outcomes("locked")["web-1"].clone();
     assert!(word == "locked" && reason.contains(&run), "{reason}");
     assert!(reason.contains("egressctl lock release web-1"), "{reason}");
