@@ -14,10 +14,10 @@ use crate::engine::Terms;
 #[derive(Debug, Args)]
 pub(super) struct RolloutArgs {
     /// Sizes of waves, such as 1,5,10%,100% or canary,10%; the first has one host of every image, instance family and vSwitch
-    #[arg(long, value_name = "SIZES")]
+    #[arg(long, value_name = "SIZES", env = "EGRESSCTL_WAVES")]
     waves: Option<Waves>,
     /// Begin nothing new once N hosts, or N% of them, have failed [default: 1 with --waves, else all may]
-    #[arg(long, value_name = "N|N%")]
+    #[arg(long, value_name = "N|N%", env = "EGRESSCTL_MAX_FAIL")]
     max_fail: Option<Budget>,
     /// Pause between two waves, such as 30s, 10m or 2h
     #[arg(long, value_name = "DURATION", value_parser = duration, requires = "waves")]

@@ -237,7 +237,9 @@ impl<'a> Driver<'a> {
 
     pub(super) async fn append(&self, record: &Record) -> Result<(), JournalError> {
         let world = &self.task.world;
-        world.journal.append(self.run, &self.task.host.name, world.clock.now_ms(), record).await
+        let kept = world.journal.append(self.run, &self.task.host.name, world.clock.now_ms(), record).await;
+        // What one host's record has no room for, another's will not find either: no other one begins.
+        kept.inspect_err(|error| world.stop.because(error.to_string()))
     }
 
     fn started(&self, step: StepKind, undo: bool) -> Begun {

@@ -16,6 +16,7 @@ use crate::core::model::{EniId, HostName, RunId};
 use crate::core::observed::{CloudView, EipHolder};
 use crate::core::plan::{HostPlan, Known, OWNER_TAG, StepKind, Verdict};
 use crate::core::report::HostReport;
+use crate::core::run::RunNote;
 use crate::core::saga::{End, Record, Saga};
 use crate::ports::RunVerb;
 
@@ -116,7 +117,12 @@ pub async fn rollback(
                 None => one_host(&task, &run, back, adrift).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
-            task.world.events.emit(Event::HostDone { stage: Stage::Rollback, host, outcome });
+            let world = &task.world;
+            let ended = RunNote::HostEnded { host: host.clone(), outcome: outcome.clone() };
+            if let Err(error) = world.journal.note(&run, world.clock.now_ms(), &ended).await {
+                world.stop.because(error.to_string());
+            }
+            world.events.emit(Event::HostDone { stage: Stage::Rollback, host, outcome });
             result
         }
     })

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
+
+use egressctl::journal::{LockOwner, RunLock};
 
 struct Answer {
     code: i32,
@@ -12,6 +15,10 @@ struct Answer {
 
 /// Runs the program in an empty environment of its own.
 fn egressctl(args: &[&str]) -> Answer {
+    egressctl_with(args, &[])
+}
+
+fn egressctl_with(args: &[&str], secrets: &[(&str, &str)]) -> Answer {
     let home = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_egressctl"))
         .args(args)
@@ -19,6 +26,7 @@ fn egressctl(args: &[&str]) -> Answer {
         .env("HOME", home.path())
         // Nothing outside of this machine may be asked for keys.
         .env("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        .envs(secrets.iter().copied())
         .output()
         .unwrap();
     Answer {
@@ -158,4 +166,23 @@ fn a_file_of_names_is_a_limit() {
     let answer = egressctl(&["validate", "-i", &example(), "-l", "@/nonexistent/hosts"]);
     assert_eq!(answer.code, 1);
     assert!(answer.err.starts_with("--limit @/nonexistent/hosts: "), "{}", answer.err);
+}
+
+#[test]
+fn a_state_folder_is_one_runs_at_a_time() {
+    let state = tempfile::tempdir().unwrap();
+    let folder = state.path().display().to_string();
+    let owner = LockOwner { who: "ann@bastion".to_owned(), pid: 4711, verb: "apply".to_owned(), since_ms: 0 };
+    let held = RunLock::take(&state.path().join("lock"), &owner, Duration::ZERO).unwrap();
+    let keys = ["ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET"].map(|name| (name, "k"));
+    for verb in [&["apply", "--yes"][..], &["lock", "release"]] {
+        let inventory = example();
+        let words = [verb, &["-i", &inventory, "--state-dir", &folder]].concat();
+        let answer = egressctl_with(&words, &keys);
+        assert_eq!(answer.code, 5, "{verb:?}: {}{}", answer.out, answer.err);
+        assert!(answer.err.contains("ann@bastion") && answer.err.contains("4711"), "{}", answer.err);
+    }
+    drop(held);
+    let answer = egressctl(&["lock", "release", "--state-dir", &folder]);
+    assert_eq!((answer.code, answer.out.contains("Nobody")), (0, true), "{}{}", answer.out, answer.err);
 }

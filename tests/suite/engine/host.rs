@@ -208,6 +208,28 @@ async fn a_refused_account_keeps_the_other_hosts_from_beginning() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_journal_that_cannot_be_written_keeps_the_other_hosts_from_beginning() {
+    let mut rig = Rig::fresh();
+    rig.world.settings = Settings { forks: 1, ..Settings::default() };
+    let meta = RunMeta { id: rig.run.clone(), verb: RunVerb::Apply, started_ms: 0, inventory: String::new() };
+    rig.journal.begin(&meta).await.unwrap();
+    let mut other = rig.host.clone();
+    other.name = "web-2".parse().unwrap();
+    let mut plans = vec![rig.plan.hosts[0].clone(); 2];
+    plans[1].host = other.name.clone();
+    // After the plan, the host's beginning and one intent.
+    rig.journal.fail_append(4);
+    let hosts = [&rig.host, &other];
+    let plan = Plan { hosts: plans };
+    let results = engine::apply(&rig.world, &rig.run, &hosts, &rig.discovered, &plan).await;
+    assert!(matches!(&results[0].outcome, HostOutcome::Unknown(_)), "{results:#?}");
+    assert!(
+        matches!(&results[1].outcome, HostOutcome::Skipped(why) if why.contains("journal")),
+        "{results:#?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_probes_are_not_undone_in_public() {
     let rig = Rig::fresh();
     rig.cloud.change(|state| state.echo = false);
