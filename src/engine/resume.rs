@@ -17,7 +17,6 @@ use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
 use crate::core::plan::{Finding, HostPlan, Plan, Policy, Verdict, differences, plan};
 use crate::core::report::{HostReport, StepTime};
-use crate::core::rollout::Rollout;
 use crate::core::run::RunNote;
 use crate::core::saga::{End, Next, Record, Saga};
 use crate::ports::RunVerb;
@@ -25,8 +24,8 @@ use crate::ports::RunVerb;
 /// How far to go on.
 #[derive(Clone, Default)]
 pub struct Resume {
-    /// Begin the hosts that were approved and not begun, too, on these terms; on the run's own if they say nothing of waves
-    /// and budget. What failed before does not count against the budget: somebody has seen it and goes on.
+    /// Begin the hosts that were approved and not begun, too, on these terms; where they say nothing, on the run's own. What
+    /// failed before does not count against the budget: somebody has seen it and goes on.
     pub begin: Option<Terms>,
     /// Try again where a human was needed.
     pub retry_stuck: bool,
@@ -63,9 +62,9 @@ pub async fn resume(
 ) -> Result<Vec<HostReport>, EngineError> {
     let left = left(world, run).await?;
     let (verb, plans) = (left.meta.verb.clone(), left.plans.clone());
-    let terms = how.begin.clone().map(|terms| Terms {
-        rollout: if terms.rollout == Rollout::default() { left.rollout.clone() } else { terms.rollout },
-        ..terms
+    let terms = how.begin.clone().map(|terms| {
+        let rollout = terms.rollout.over(&left.rollout);
+        Terms { rollout, ..terms }
     });
     let waiting = if how.begin.is_some() { left.waiting.clone() } else { Vec::new() };
     let work = sort(left, how.retry_stuck);
@@ -113,6 +112,10 @@ pub async fn resume(
                 Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
+            let ended = RunNote::HostEnded { host: host.clone(), outcome: outcome.clone() };
+            if let Err(error) = note(&task.world, &run, ended).await {
+                task.world.stop.because(error.to_string());
+            }
             task.world.events.emit(Event::HostDone { stage, host, outcome });
             result
         }

@@ -23,10 +23,12 @@ pub(crate) enum After {
     Rollback,
     /// Another operator, who has another journal, applies.
     TakeOver,
+    /// The same one goes on with the run.
+    Resume,
 }
 
 impl After {
-    pub(crate) const ALL: [Self; 3] = [Self::Apply, Self::Rollback, Self::TakeOver];
+    pub(crate) const ALL: [Self; 4] = [Self::Apply, Self::Rollback, Self::TakeOver, Self::Resume];
 }
 
 fn calm_story(hosts: usize) -> Story {
@@ -45,6 +47,7 @@ pub(crate) fn calm(moment: u64, after: After) -> Tally {
             let begun = story.universe.state().books[0].runs.len() == 1;
             let (verb, book) = match (&verb, after) {
                 (Verb::Apply(run), After::Rollback) if begun => (story.verb(Some(run.clone()), 0), 0),
+                (Verb::Apply(run), After::Resume) if begun => (Verb::Resume(run.clone(), false), 0),
                 (_, After::TakeOver) => (story.verb(None, 1), 1),
                 _ => (story.verb(None, 0), 0),
             };

@@ -9,7 +9,9 @@ use egressctl::core::model::RunId;
 use egressctl::core::plan::{Plan, Policy, plan};
 use egressctl::core::report::HostReport;
 use egressctl::core::template::Templates;
-use egressctl::engine::{self, Claims, Cutovers, Discovered, EngineError, Settings, Stop, World};
+use egressctl::engine::{
+    self, Claims, Cutovers, Discovered, EngineError, Resume, Settings, Stop, Terms, World,
+};
 use egressctl::ports::{Clock, EventSink, RunMeta, RunVerb};
 use tokio::time::{Instant, sleep};
 
@@ -70,6 +72,8 @@ pub(crate) enum Verb {
     Apply(RunId),
     /// The first under the id of the second.
     Rollback(RunId, RunId),
+    /// Goes on with a run, which may be a rollback.
+    Resume(RunId, bool),
 }
 
 /// How a life ended.
@@ -142,10 +146,14 @@ impl Operator {
 
     async fn work(&self, world: &World, verb: &Verb) -> Life {
         let hosts: Vec<&HostDesired> = self.hosts.iter().collect();
+        if let Verb::Resume(run, _) = verb {
+            return self.go_on(world, run, &hosts).await;
+        }
         let Some((discovered, plan)) = self.look(world, &hosts).await else { return Life::Nothing };
         let (run, meta) = match verb {
             Verb::Apply(run) => (run, RunVerb::Apply),
             Verb::Rollback(of, run) => (run, RunVerb::Rollback(of.clone())),
+            Verb::Resume(..) => return Life::Nothing,
         };
         let meta = RunMeta {
             id: run.clone(),
@@ -154,7 +162,7 @@ impl Operator {
             inventory: "simulation.yaml".to_owned(),
         };
         let backs = match verb {
-            Verb::Apply(_) => None,
+            Verb::Apply(_) | Verb::Resume(..) => None,
             Verb::Rollback(of, _) => match engine::rollback_hosts(world, of).await {
                 Ok(backs) => Some(backs),
                 Err(error) => {
@@ -176,6 +184,23 @@ impl Operator {
             }
         };
         Life::Reports(reports)
+    }
+
+    /// Resumes a run; tries again where the cloud does not let itself be looked at.
+    async fn go_on(&self, world: &World, run: &RunId, hosts: &[&HostDesired]) -> Life {
+        for _ in 0..10 {
+            let how = Resume { begin: Some(Terms::default()), retry_stuck: true };
+            match engine::resume(world, run, hosts, None, how).await {
+                Ok(reports) => return Life::Reports(reports),
+                Err(EngineError::Cloud(_)) => sleep(Duration::from_secs(5)).await,
+                Err(EngineError::Journal(_)) => return Life::Nothing,
+                Err(error) => {
+                    self.universe.state().violate(&format!("resuming: {error}"));
+                    return Life::Nothing;
+                }
+            }
+        }
+        Life::Nothing
     }
 
     /// Looks and plans; tries again where the cloud does not let itself be looked at.

@@ -156,6 +156,7 @@ impl Story {
         let (run, rollback) = match verb {
             Verb::Apply(run) => (run, false),
             Verb::Rollback(_, run) => (run, true),
+            Verb::Resume(run, rollback) => (run, *rollback),
         };
         state.replay(run);
         match ended {
@@ -211,12 +212,15 @@ impl Story {
             // A host that the dead one has claimed is free after a while, or after a boot.
             let wait = if self.rng.bool() { 30..200 } else { 600..800 };
             sleep(Duration::from_secs(self.rng.u64(wait))).await;
-            let last = match &verb {
-                Verb::Apply(run) | Verb::Rollback(_, run) => run.clone(),
+            let (last, back) = match &verb {
+                Verb::Apply(run) => (run.clone(), false),
+                Verb::Rollback(_, run) => (run.clone(), true),
+                Verb::Resume(run, back) => (run.clone(), *back),
             };
             let begun = self.universe.state().books[book].runs.iter().any(|run| run.id == last);
-            verb = match self.rng.u32(0..3) {
+            verb = match self.rng.u32(0..5) {
                 0 if begun => self.verb(Some(last), book),
+                2 | 3 if begun => Verb::Resume(last, back),
                 1 => {
                     book = 1 - book;
                     self.verb(None, book)

@@ -38,6 +38,18 @@ pub enum Approve {
 }
 
 impl Rollout {
+    /// This policy where it says something, else what was agreed on before: going on with a run never drops its gates.
+    #[must_use]
+    pub fn over(&self, agreed: &Self) -> Self {
+        Self {
+            waves: self.waves.clone().or_else(|| agreed.waves.clone()),
+            budget: self.budget.or(agreed.budget),
+            soak_ms: if self.soak_ms == 0 { agreed.soak_ms } else { self.soak_ms },
+            approve: if self.approve == Approve::Never { agreed.approve } else { self.approve },
+            approve_within_ms: self.approve_within_ms.or(agreed.approve_within_ms),
+        }
+    }
+
     /// How many hosts spend the budget of a run of `total` hosts; `None` if nothing does.
     #[must_use]
     pub fn limit(&self, total: usize) -> Option<usize> {
@@ -53,5 +65,25 @@ impl Rollout {
             Approve::AfterCanary => wave == 2,
             Approve::Each => wave > 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_policy_over_another_drops_no_gate() {
+        let agreed = Rollout {
+            waves: Some("1,5,10%".parse().unwrap()),
+            budget: Some("2".parse().unwrap()),
+            soak_ms: 30_000,
+            approve: Approve::Each,
+            approve_within_ms: Some(60_000),
+        };
+        assert_eq!(Rollout::default().over(&agreed), agreed);
+        let more = Rollout { budget: Some("9".parse().unwrap()), ..Rollout::default() };
+        assert_eq!(more.over(&agreed), Rollout { budget: more.budget, ..agreed.clone() });
+        assert_eq!(agreed.over(&Rollout::default()), agreed);
     }
 }

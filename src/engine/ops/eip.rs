@@ -23,6 +23,8 @@ impl HostTask {
     /// It is at neither: somebody else has moved it, and it is left alone.
     async fn has_moved(&self, eip: &KnownEip, goal: &EipGoal, premise: &EipGoal) -> Result<bool, Answer> {
         tokio::select! {
+            // Where both hold at once, what is wanted counts; and the same happens every time.
+            biased;
             Ok(_) = self.world.cloud.await_eip(&eip.id, goal, EIP) => Ok(true),
             Ok(_) = self.world.cloud.await_eip(&eip.id, premise, EIP) => Ok(false),
             else => Err(Answer::Unknown(format!(
