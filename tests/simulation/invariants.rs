@@ -195,9 +195,21 @@ fn no_write_without_intent(state: &State, _: Instant, event: &Event) -> Result<(
         },
         _ => return Ok(()),
     };
-    let announced = match state.hosts.get(host).and_then(|_| state.last_record(host)) {
-        Some((_, Record::Intent(op))) => forward == Some(op.kind()),
-        Some((_, Record::UndoIntent(step))) => backward.contains(step),
+    let is_intent = |record: &&Record| matches!(record, Record::Intent(_) | Record::UndoIntent(_));
+    let newest = match state.hosts.get(host).and_then(|_| state.last_record(host)) {
+        // Trying again opens the step that was open before: its intent is on disk already.
+        Some((run, Record::Retried)) => {
+            let own = state.books[state.book].records(run);
+            own.filter(|(name, ..)| **name == state.hosts[host].name)
+                .map(|(.., record)| record)
+                .filter(is_intent)
+                .last()
+        }
+        newest => newest.map(|(_, record)| record),
+    };
+    let announced = match newest {
+        Some(Record::Intent(op)) => forward == Some(op.kind()),
+        Some(Record::UndoIntent(step)) => backward.contains(step),
         _ => false,
     };
     if announced { Ok(()) } else { Err(format!("host {host}: {event} without an intent")) }
