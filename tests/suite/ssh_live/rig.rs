@@ -365,8 +365,16 @@ pub(super) async fn fake(says: &'static [u8], then_close: bool) -> SocketAddr {
 /// Waits for the end of a process.
 pub(super) async fn ends(pid: &str) {
     let begun = std::time::Instant::now();
-    while std::path::Path::new("/proc").join(pid).exists() {
+    while lives(pid) {
         assert!(begun.elapsed() < PATIENCE, "process {pid} lives on");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// Whether a process runs. One that has ended stays on the list until its parent, which may be slow, has looked at it.
+pub(super) fn lives(pid: &str) -> bool {
+    let stat = fs::read_to_string(Path::new("/proc").join(pid).join("stat")).unwrap_or_default();
+    // Behind the name, which is in brackets and may hold anything, comes the state.
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'Z' | 'X'))
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use egressctl::ssh::known_hosts::lookup_name;
 use serde_json::Value;
 
-use super::rig::{Keys, PATIENCE, Sshd, chmod, login};
+use super::rig::{Keys, PATIENCE, Sshd, chmod, lives, login};
 
 /// Three hosts: `web-1` and `web-2` answer, at `gone` nobody does.
 pub(super) struct Fleet {
@@ -193,7 +193,7 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn gone(notes: &[PathBuf]) {
     for pid in notes.iter().flat_map(fs::read_to_string).collect::<String>().split_whitespace() {
-        until(&format!("process {pid} lives on"), || !Path::new("/proc").join(pid).exists());
+        until(&format!("process {pid} lives on"), || !lives(pid));
     }
 }
 
