@@ -141,6 +141,9 @@ pub struct LabSpec {
     pub sshd: Sshd,
     /// The hosts.
     pub hosts: Vec<HostSpec>,
+    /// Text of the fault file that the lab's cloud begins with; it has been read once without a mistake.
+    #[serde(default)]
+    pub faults: String,
 }
 
 /// The first hosts of every lab: one of each case; further hosts are fresh, with the flavours in turn.
@@ -163,7 +166,7 @@ impl LabSpec {
             return Err(format!("--hosts {hosts}: a lab has 1 to {MAX_HOSTS} hosts"));
         }
         let hosts = (0..hosts).map(|index| HostSpec::new(seed, index, flavour)).collect();
-        Ok(Self { seed, sshd, hosts })
+        Ok(Self { seed, sshd, hosts, faults: String::new() })
     }
 }
 

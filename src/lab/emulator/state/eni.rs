@@ -240,9 +240,13 @@ impl Cloud {
         self.settle_eni(eni, !unplugged);
     }
 
-    /// Ends a deletion.
-    pub(crate) fn finish_delete(&mut self, eni: &EniId) {
-        self.enis.remove(eni);
+    /// Ends a deletion: gone, or available again.
+    pub(crate) fn finish_delete(&mut self, eni: &EniId, gone: bool) {
+        if gone {
+            self.enis.remove(eni);
+        } else {
+            self.set_eni(eni, EniStatus::Available, None);
+        }
     }
 
     fn settle_eni(&mut self, eni: &EniId, attached: bool) {

@@ -39,7 +39,7 @@ fn attached(cloud: &mut Cloud, instance: &str) -> EniId {
 
 fn convert(cloud: &mut Cloud, instance: &str) -> String {
     let id = cloud.start_convert(instance, 100, 0).unwrap();
-    cloud.finish_convert(&id);
+    cloud.finish_convert(&id, true);
     cloud.eip_of(&Holder::Instance(id)).unwrap().id.to_string()
 }
 
@@ -72,7 +72,7 @@ fn conversion_keeps_the_address_and_happens_once() {
     let id = cloud.start_convert(FRESH, 100, 0).unwrap();
     assert_eq!(code(cloud.start_convert(FRESH, 100, 0)), "IncorrectInstanceStatus");
     assert_eq!(cloud.instance(FRESH).unwrap().public, address);
-    cloud.finish_convert(&id);
+    cloud.finish_convert(&id, true);
     let eip = cloud.eip_of(&Holder::Instance(id)).unwrap();
     assert_eq!((Some(eip.address), eip.status), (address, EipStatus::InUse));
     assert_eq!(cloud.instance(FRESH).unwrap().public, None);
@@ -103,7 +103,7 @@ fn a_subscription_becomes_pay_as_you_go_and_then_converts() {
     let changing = cloud.check_post_paid(&ids(PREPAID)).unwrap();
     cloud.start_post_paid(&changing);
     assert_eq!(code(cloud.check_post_paid(&ids(PREPAID))), "InstanceHasProcessingConvertOrder");
-    cloud.finish_post_paid(&changing);
+    cloud.finish_post_paid(&changing, true);
     assert_eq!(cloud.instance(PREPAID).unwrap().charge, ChargeType::PostPaid);
     assert_eq!(code(cloud.start_convert(PREPAID, 100, 0)), "ok");
 }
@@ -183,7 +183,7 @@ fn attaching_has_its_preconditions() {
     assert_eq!(code(cloud.start_attach(&id, "i-lab-bastion")), "InvalidOperation.HotPlugNotSupport");
     cloud.start_convert(FRESH, 100, 0).unwrap();
     assert_eq!(code(cloud.start_attach(&id, FRESH)), "InvalidOperation.InvalidEcsState");
-    cloud.finish_convert(&FRESH.parse().unwrap());
+    cloud.finish_convert(&FRESH.parse().unwrap(), true);
     attached(&mut cloud, FRESH);
     attached(&mut cloud, FRESH);
     assert_eq!(code(cloud.start_attach(&id, FRESH)), "EniPerInstanceLimitExceeded");
@@ -218,7 +218,7 @@ fn detaching_and_deleting_have_theirs() {
     assert_eq!(code(cloud.start_detach(&id, FRESH)), "InvalidParameter.EniNotBelongEcs");
     assert_eq!(cloud.start_delete(&id).unwrap(), Some(eni.clone()));
     assert_eq!(cloud.start_delete(&id).unwrap(), None);
-    cloud.finish_delete(&eni);
+    cloud.finish_delete(&eni, true);
     assert_eq!(code(cloud.start_delete(&id)), "InvalidEniId.NotFound");
 }
 
