@@ -103,6 +103,8 @@ pub enum Case {
     Done,
     /// `PrePaid` + `PayByBandwidth`, and the inventory consents to the change of the charge type.
     PrePaid,
+    /// `PrePaid` + `PayByTraffic`, which can be converted as it is.
+    PrePaidByTraffic,
     /// In a subnet without SNAT: moving the EIP would cut its egress, so it must be refused.
     NoSnat,
 }
