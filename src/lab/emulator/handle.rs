@@ -206,7 +206,7 @@ impl Emulator {
     }
 }
 
-/// The gateway turns such a request away before anything of it is kept, its token included.
+/// Nothing of such a request is kept, so that its token may be sent again, as the vendor tells clients to.
 fn is_gateways(error: &ApiError) -> bool {
-    error.code.starts_with("Throttling") || error.code == "ServiceUnavailable"
+    error.code.starts_with("Throttling") || error.status >= 500
 }

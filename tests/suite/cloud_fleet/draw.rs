@@ -112,10 +112,10 @@ const WRITES: [&str; 8] = [
 ];
 const TRANSITIONS: [&str; 5] = [
     "AttachNetworkInterface",
-    "DetachNetworkInterface",
-    "DeleteNetworkInterface",
     "AssociateEipAddress",
     "UnassociateEipAddress",
+    "DetachNetworkInterface",
+    "DeleteNetworkInterface",
 ];
 const PASSING: [&str; 6] = [
     "TaskConflict",
@@ -220,25 +220,26 @@ fn soft(rng: &mut Rng) -> (String, Worst) {
     (rule, Worst::Delays)
 }
 
-/// Something that takes hosts back, or refuses them.
+/// Something that takes hosts back, or refuses them. What is sent to take something back has no second way.
 fn refusing(rng: &mut Rng) -> (String, Worst) {
     let write = any(rng, &WRITES);
-    let rule = match rng.u32(0..3) {
-        0 => format!(
-            "action: {write}, nth: {}-, times: {}, do: {{error: {{code: {}}}}}",
-            rng.u32(1..4),
-            rng.u32(1..6),
-            any(rng, &REFUSING)
-        ),
-        1 => format!("action: {}, nth: {}, do: falls_back", any(rng, &TRANSITIONS), rng.u32(1..4)),
-        _ => format!(
-            "action: {write}, nth: {}-, times: {}, do: {{error: {{code: Never.Seen, status: {}}}}}",
-            rng.u32(1..4),
-            rng.u32(1..4),
-            any(rng, &["400", "403", "404", "409"])
-        ),
+    let (from, times) = (rng.u32(1..4), rng.u32(1..6));
+    let error = match rng.u32(0..3) {
+        0 => {
+            let effect = any(rng, &TRANSITIONS[..2]);
+            return (format!("action: {effect}, nth: {from}, do: falls_back"), worst(effect));
+        }
+        1 => any(rng, &REFUSING).to_owned(),
+        _ => format!("Never.Seen, status: {}", any(rng, &["400", "403", "404", "409"])),
     };
-    (rule, Worst::Refuses)
+    (format!("action: {write}, nth: {from}-, times: {times}, do: {{error: {{code: {error}}}}}"), worst(write))
+}
+
+/// Refusing this call lets a host be taken back, or leaves it where it is.
+fn worst(action: &str) -> Worst {
+    let undo =
+        ["DetachNetworkInterface", "DeleteNetworkInterface", "AssociateEipAddress", "UnassociateEipAddress"];
+    if undo.contains(&action) { Worst::Blocks } else { Worst::Refuses }
 }
 
 /// Something that nothing overcomes while it lasts.
@@ -248,10 +249,7 @@ fn blocking(rng: &mut Rng) -> (String, Worst) {
         0 => format!("action: {transition}, do: {{stuck: {{}}}}"),
         1 => format!("action: {transition}, do: {{stuck: {{repeats: {}}}}}", rng.u32(1..4)),
         2 => format!("action: {transition}, do: {{stuck: {{time: {}s}}}}", rng.u32(20..400)),
-        3 => format!(
-            "action: {write}, do: {}",
-            any(rng, &["lost_request", "lost_answer", "reset", "falls_back"])
-        ),
+        3 => format!("action: {write}, do: {}", any(rng, &["lost_request", "lost_answer", "reset"])),
         4 => format!("action: {write}, do: {{error: {{code: {}}}}}", any(rng, &PASSING)),
         5 => format!(
             "action: '*', from: {}s, do: {{error: {{code: {}}}}}",

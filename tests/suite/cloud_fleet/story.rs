@@ -82,18 +82,40 @@ pub(super) struct Story {
     hosts: Vec<HostDesired>,
     watch: Watch,
     runs: Vec<RunId>,
+    /// Those of them that take another back.
+    back: Vec<RunId>,
     told: Told,
 }
 
-/// Lives one seed's story in virtual time; the emulator and the client talk over loopback sockets.
+/// Lives one seed's story.
 pub(super) fn one(seed: u64) -> Told {
-    let mut runtime = tokio::runtime::Builder::new_current_thread();
-    let runtime = runtime.enable_all().start_paused(true).build().unwrap();
-    runtime.block_on(async {
-        let mut rng = Rng::with_seed(seed);
-        let drawn = Drawn::draw(&mut rng);
-        Story::begin(rng, drawn).await.live().await
+    let mut rng = Rng::with_seed(seed);
+    let drawn = Drawn::draw(&mut rng);
+    told(rng, drawn)
+}
+
+/// The outcome of a story's only host, and the one of going on with that run once nothing goes wrong any more.
+pub(super) fn stuck_and_resumed(drawn: Drawn) -> (HostOutcome, HostOutcome) {
+    runtime().block_on(async {
+        let mut story = Story::begin(Rng::with_seed(1), drawn).await;
+        story.emulator.set_faults(FaultFile::parse("case", &story.drawn.faults).unwrap());
+        let mut first = story.life(&Verb::Apply, &[0], None).await.unwrap();
+        story.emulator.set_faults(FaultFile::default());
+        let run = story.runs[0].clone();
+        let mut second = story.life(&Verb::Resume(run), &[0], None).await.unwrap();
+        (first.remove(0).outcome, second.remove(0).outcome)
     })
+}
+
+/// One thread, and a clock that goes on when nothing is left to do.
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
+}
+
+/// Lives a story in virtual time; the emulator and the client talk over loopback sockets.
+pub(super) fn told(rng: Rng, drawn: Drawn) -> Told {
+    // All of it in the runtime: outside of it the clock is the real one.
+    runtime().block_on(async { Story::begin(rng, drawn).await.live().await })
 }
 
 impl Story {
@@ -142,6 +164,7 @@ impl Story {
             hosts: wanted,
             watch,
             runs: Vec::new(),
+            back: Vec::new(),
             told,
         }
     }
@@ -199,6 +222,9 @@ impl Story {
         let run = if let Verb::Resume(run) = verb { run.clone() } else { id };
         if !self.runs.contains(&run) {
             self.runs.push(run.clone());
+        }
+        if let Verb::Rollback(_) = verb {
+            self.back.push(run.clone());
         }
         self.note(format!("{verb:?} as {run} of {among:?}, dies {dies:?}"));
         let hosts: Vec<HostDesired> = among.iter().map(|index| self.hosts[*index].clone()).collect();
@@ -329,7 +355,12 @@ impl Story {
             sleep(Duration::from_secs(wait)).await;
             dies = (self.rng.u32(0..3) == 0).then(|| Duration::from_millis(self.rng.u64(0..60_000)));
             let reports = self.life(&verb, &all, dies).await;
-            self.judge(reports.as_deref(), matches!(verb, Verb::Rollback(_)));
+            let back = match &verb {
+                Verb::Apply => false,
+                Verb::Rollback(_) => true,
+                Verb::Resume(run) => self.back.contains(run),
+            };
+            self.judge(reports.as_deref(), back);
         }
     }
 

@@ -142,6 +142,8 @@ fn values(map: &Value) -> impl Iterator<Item = &Value> {
     map.as_object().unwrap().values()
 }
 
+/// Interfaces of ours; one whose deletion was accepted is none any more.
 fn ours<'a>(seen: &'a Value, instance: &str) -> Vec<&'a Value> {
-    values(&seen["enis"]).filter(|eni| eni["tags"][OWNER_TAG] == instance).collect()
+    let ours = values(&seen["enis"]).filter(|eni| eni["tags"][OWNER_TAG] == instance);
+    ours.filter(|eni| eni["status"] != "Deleting").collect()
 }
