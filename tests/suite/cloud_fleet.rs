@@ -19,7 +19,7 @@ const FIRST: u64 = 1;
 const STORIES: u64 = 100;
 
 /// Stories that have broken something once: where the hosts begin, and what goes wrong.
-const CASES: [(&str, &[Start], &str, Worst); 2] = [
+const CASES: [(&str, &[Start], &str, Worst); 3] = [
     (
         "several looks in a row may be old",
         &[Start::Fresh, Start::Converted, Start::EniAttached, Start::EniCreated, Start::Fresh],
@@ -31,6 +31,12 @@ const CASES: [(&str, &[Start], &str, Worst); 2] = [
         &[Start::Fresh],
         "rules: [{action: UnassociateEipAddress, nth: 1, do: falls_back}]",
         Worst::Blocks,
+    ),
+    (
+        "more than one request in a row may be lost",
+        &[Start::Fresh, Start::Converted],
+        "rules: [{action: AttachNetworkInterface, nth: 1-4, do: lost_request}, {action: ConvertNatPublicIpToEip, nth: 1-2, do: lost_request}]",
+        Worst::Delays,
     ),
 ];
 

@@ -79,8 +79,8 @@ impl Emulator {
         });
         match (fate.ending, result) {
             (Ending::Reset, _) => Reply::Reset,
-            (Ending::LostAnswer, _) | (_, None) => Reply::Closed,
             (Ending::Garbage(garbage), _) => Reply::Garbage(garbage.status, garbage.body),
+            (Ending::LostAnswer, _) | (_, None) => Reply::Closed,
             (_, Some(Ok(mut body))) => {
                 body.insert("RequestId".to_owned(), request_id.into());
                 Reply::Answer(200, Value::Object(body), None)

@@ -164,6 +164,11 @@ fn faults(rng: &mut Rng, hosts: usize) -> (String, Worst) {
         };
         let _ = writeln!(text, "  - {{{rule}{host}}}");
     }
+    // What became of a write whose answer got lost, and whose next copy is refused, is for a human to say.
+    let lost = ["lost_", "reset", "garbage", "slow"].iter().any(|word| text.contains(word));
+    if lost && worst == Worst::Refuses {
+        worst = Worst::Blocks;
+    }
     if count == 0 {
         text = text.replace("rules:\n", "");
     }
