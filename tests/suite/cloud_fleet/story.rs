@@ -1,60 +1,33 @@
 //! One seed, one story: a fleet is made, something goes wrong with its cloud, runs are begun, killed, gone on with and taken back;
 //! then nothing goes wrong any more, and everything must come to its end.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use egressctl::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use egressctl::core::event::{Event, HostOutcome};
-use egressctl::core::inventory::{CredentialSource, HostDesired};
-use egressctl::core::model::{RunId, Secret, gateway_of};
-use egressctl::core::plan::{OWNER_TAG, Policy, plan};
+use egressctl::core::event::HostOutcome;
+use egressctl::core::inventory::HostDesired;
+use egressctl::core::model::{RunId, gateway_of};
+use egressctl::core::plan::OWNER_TAG;
 use egressctl::core::report::HostReport;
-use egressctl::core::template::Templates;
-use egressctl::engine::{self, Claims, Cutovers, Resume, Settings, Stop, Terms, World};
+use egressctl::engine;
 use egressctl::journal::MemoryJournal;
 use egressctl::lab::emulator::faults::FaultFile;
-use egressctl::lab::emulator::{self, AccessKey, Emulator};
-use egressctl::lab::spec::REGION;
-use egressctl::ports::{Clock, Cloud, EniGoal, EniSpec, EventSink, InstanceGoal, Journal, RunMeta, RunVerb};
+use egressctl::lab::emulator::{self, Emulator};
+use egressctl::ports::{Clock, Cloud, EniGoal, EniSpec, InstanceGoal, Journal};
 use fastrand::Rng;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::draw::{Drawn, Start, Worst};
 use super::ground::Ground;
+use super::life::{House, SimClock, Verb, key, work};
 use super::watch::Watch;
 use crate::sim::host::{Host, Nature, Place};
 use crate::sim::operator::desired;
 use crate::sim::tally::word;
 
-const KEY: (&str, &str) = ("LTAIfleet", "s3cr3t");
 /// Longer than any lease, any transition and any quota's window.
 const CALM: Duration = Duration::from_secs(900);
-
-static TEMPLATES: OnceLock<Arc<Templates>> = OnceLock::new();
-
-struct SimClock(Instant);
-
-impl Clock for SimClock {
-    fn now_ms(&self) -> i64 {
-        1_795_363_200_000 + i64::try_from(self.0.elapsed().as_millis()).unwrap()
-    }
-}
-
-struct Nowhere;
-
-impl EventSink for Nowhere {
-    fn emit(&self, _: Event) {}
-}
-
-/// What is done in one life of the program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Verb {
-    Apply,
-    Resume(RunId),
-    Rollback(RunId),
-}
 
 /// What came of a story.
 #[derive(Debug, Default)]
@@ -74,11 +47,8 @@ pub(super) struct Told {
 pub(super) struct Story {
     rng: Rng,
     drawn: Drawn,
-    ground: Ground,
+    house: House,
     emulator: Arc<Emulator>,
-    endpoints: [String; 2],
-    clock: Arc<SimClock>,
-    journal: Arc<MemoryJournal>,
     hosts: Vec<HostDesired>,
     watch: Watch,
     runs: Vec<RunId>,
@@ -142,8 +112,7 @@ impl Story {
         }
         let ground = Ground::new(hosts);
         let clock = Arc::new(SimClock(Instant::now()));
-        let key = AccessKey { id: KEY.0.to_owned(), secret: Secret::new(KEY.1.to_owned()) };
-        let emulator = Emulator::new(&spec, Arc::new(ground.clone()), key, emulator::Tuning::default());
+        let emulator = Emulator::new(&spec, Arc::new(ground.clone()), key(), emulator::Tuning::default());
         let emulator = Arc::new(emulator.with_clock(Arc::clone(&clock) as Arc<dyn Clock>));
         let doors = [TcpListener::bind("127.0.0.1:0").await, TcpListener::bind("127.0.0.1:0").await];
         let doors = doors.map(Result::unwrap);
@@ -156,11 +125,8 @@ impl Story {
         Self {
             rng,
             drawn,
-            ground,
+            house: House { ground, endpoints, clock, journal },
             emulator,
-            endpoints,
-            clock,
-            journal,
             hosts: wanted,
             watch,
             runs: Vec::new(),
@@ -169,38 +135,8 @@ impl Story {
         }
     }
 
-    fn client(&self) -> Aliyun {
-        let [ecs, vpc] = self.endpoints.clone();
-        let config = AliyunConfig {
-            region: REGION.parse().unwrap(),
-            ecs_endpoint: Some(ecs),
-            vpc_endpoint: Some(vpc),
-            credentials: CredentialSource::Environment,
-            metadata_base: None,
-            tuning: Tuning { jitter: |step| step.mul_f32(0.7), ..Tuning::default() },
-        };
-        let env =
-            Env::of(&[("ALIBABA_CLOUD_ACCESS_KEY_ID", KEY.0), ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEY.1)]);
-        Aliyun::new(&config, &env, Arc::clone(&self.clock) as Arc<dyn Clock>).unwrap()
-    }
-
-    fn world(&self) -> World {
-        World {
-            cloud: Arc::new(self.client()),
-            transport: Arc::new(self.ground.clone()),
-            journal: Arc::clone(&self.journal) as Arc<dyn Journal>,
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
-            events: Arc::new(Nowhere),
-            templates: Arc::clone(TEMPLATES.get_or_init(|| Arc::new(Templates::builtin().unwrap()))),
-            settings: Settings::default(),
-            stop: Stop::default(),
-            cutovers: Cutovers::default(),
-            claims: Claims::new("ann@bastion".parse().unwrap()),
-        }
-    }
-
     fn note(&mut self, text: String) {
-        let at = self.clock.0.elapsed().as_secs_f64();
+        let at = self.house.clock.0.elapsed().as_secs_f64();
         self.told.log.push(format!("{at:>9.3} {text}"));
     }
 
@@ -217,7 +153,7 @@ impl Story {
         dies: Option<Duration>,
     ) -> Option<Vec<HostReport>> {
         self.told.lives += 1;
-        let world = self.world();
+        let world = self.house.world();
         let id: RunId = format!("20261122T161500Z-{:04x}", self.runs.len()).parse().unwrap();
         let run = if let Verb::Resume(run) = verb { run.clone() } else { id };
         if !self.runs.contains(&run) {
@@ -286,7 +222,7 @@ impl Story {
 
     /// Brings the hosts into the states in which the story begins, by calls that all go well.
     async fn prepare(&mut self) {
-        let cloud = self.client();
+        let cloud = self.house.client();
         for index in
             self.with(|start| matches!(start, Start::Converted | Start::EniCreated | Start::EniAttached))
         {
@@ -328,7 +264,7 @@ impl Story {
 
     /// The runs that hosts are in the middle of.
     async fn unfinished(&self) -> Vec<RunId> {
-        let latest = self.journal.latest().await.unwrap();
+        let latest = self.house.journal.latest().await.unwrap();
         let open = |run: &&RunId| latest.iter().any(|latest| latest.run == **run && !latest.ended);
         self.runs.iter().filter(open).cloned().collect()
     }
@@ -422,7 +358,7 @@ impl Story {
     async fn stuck(&self) -> Vec<RunId> {
         let mut runs = Vec::new();
         for run in self.runs.iter().rev() {
-            let world = self.world();
+            let world = self.house.world();
             let left = engine::unfinished(&world, run).await;
             if left.is_ok_and(|left| !left.stuck.is_empty()) {
                 runs.push(run.clone());
@@ -442,7 +378,8 @@ impl Story {
             }
         }
         let all: Vec<usize> = (0..self.hosts.len()).collect();
-        let changes = |story: &Self| story.ground.inner().hosts.iter().map(|host| host.changes).sum::<u64>();
+        let changes =
+            |story: &Self| story.house.ground.inner().hosts.iter().map(|host| host.changes).sum::<u64>();
         let before = (self.emulator.writes(), changes(self));
         self.life(&Verb::Apply, &all, None).await;
         if before != (self.emulator.writes(), changes(self)) {
@@ -452,36 +389,4 @@ impl Story {
             self.wrong(wrong);
         }
     }
-}
-
-/// Does it.
-async fn work(
-    world: &World,
-    verb: &Verb,
-    run: &RunId,
-    hosts: &[&HostDesired],
-) -> Result<Vec<HostReport>, String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
-    if let Verb::Resume(run) = verb {
-        let how = Resume { begin: Some(Terms::default()), retry_stuck: true };
-        return engine::resume(world, run, hosts, None, how).await.map_err(|error| told(&error));
-    }
-    let discovered = engine::discover(world, hosts).await.map_err(|error| told(&error))?;
-    let policy = Policy { now_ms: world.clock.now_ms() };
-    let plan = plan(hosts, &discovered.observed, &world.templates, &policy);
-    let of = if let Verb::Rollback(of) = verb { RunVerb::Rollback(of.clone()) } else { RunVerb::Apply };
-    let backs = match verb {
-        Verb::Rollback(of) => engine::rollback_hosts(world, of).await.map_err(|error| told(&error))?,
-        _ => Vec::new(),
-    };
-    let meta =
-        RunMeta { id: run.clone(), verb: of, started_ms: world.clock.now_ms(), inventory: "i".to_owned() };
-    world.journal.begin(&meta).await.map_err(|error| told(&error))?;
-    if let Verb::Rollback(_) = verb {
-        let desired = |name| hosts.iter().find(|host| host.name == name).copied();
-        let backs: Vec<_> =
-            backs.into_iter().filter_map(|back| Some((desired(back.host.clone())?, back))).collect();
-        return Ok(engine::rollback(world, run, &backs, &discovered).await);
-    }
-    Ok(engine::apply(world, run, hosts, &discovered, &plan).await)
 }

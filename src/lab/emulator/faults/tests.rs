@@ -1,3 +1,5 @@
+//! Which faults hit which calls, and what a fault file may say.
+
 use std::path::Path;
 
 use super::*;
