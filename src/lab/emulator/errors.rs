@@ -87,6 +87,9 @@ faults! {
     // Interfaces.
     ENI_UNKNOWN = 404 "InvalidEniId.NotFound" "The specified network interface does not exist.";
     ECS_UNKNOWN = 404 "InvalidEcsId.NotFound" "The specified instance does not exist.";
+    ENI_MALFORMED = 400 "InvalidParams.EniId" "The specified network interface id is malformed.";
+    ECS_MALFORMED = 400 "InvalidInstanceID.Malformed" "The specified instance id is malformed.";
+    ECS_BUSY = 409 "OperationConflict" "Another operation on the instance is under way.";
     ENI_STATE = 400 "InvalidOperation.InvalidEniState" "The network interface is not in the state this operation needs.";
     ECS_STATE = 400 "InvalidOperation.InvalidEcsState" "The instance is not in the state this operation needs.";
     ENI_TYPE = 403 "InvalidOperation.InvalidEniType" "The type of the network interface does not allow this operation.";

@@ -320,3 +320,33 @@ fn an_eip_that_others_need_stays() {
     cloud.finish_detach(&eni.parse().unwrap(), true);
     assert_eq!(code(cloud.start_delete(eni)), "InvalidOperation.InvalidEniState");
 }
+
+#[test]
+fn one_plugging_at_a_time_and_no_malformed_ids() {
+    let mut cloud = lab();
+    let (one, other) = (create(&mut cloud), create(&mut cloud));
+    let eni = cloud.start_attach(&one, FRESH).unwrap();
+    assert_eq!(code(cloud.start_attach(&other, FRESH)), "OperationConflict");
+    cloud.finish_attach(&eni, true);
+    let second = cloud.start_attach(&other, FRESH).unwrap();
+    assert_eq!(code(cloud.start_detach(&one, FRESH)), "OperationConflict");
+    cloud.finish_attach(&second, true);
+    assert_eq!(code(cloud.start_detach(&one, FRESH)), "ok");
+    assert_eq!(code(cloud.start_attach("interface-1", FRESH)), "InvalidParams.EniId");
+    assert_eq!(code(cloud.start_attach("eni-none", FRESH)), "InvalidEniId.NotFound");
+    assert_eq!(code(cloud.start_detach(&one, "host-1")), "InvalidInstanceID.Malformed");
+    assert_eq!(code(cloud.start_detach(&one, "i-none")), "InvalidEcsId.NotFound");
+    assert_eq!(code(cloud.start_delete("x")), "InvalidParams.EniId");
+}
+
+#[test]
+fn an_eip_stays_while_its_instance_is_being_changed() {
+    let mut cloud = lab();
+    let eip = convert(&mut cloud, FRESH);
+    let ids = [FRESH.parse().unwrap()];
+    cloud.start_post_paid(&ids);
+    let from = at(Some("EcsInstance"), Some(FRESH));
+    assert_eq!(code(cloud.start_unassociate(&eip, from)), "IncorrectInstanceStatus");
+    cloud.finish_post_paid(&ids, true);
+    assert_eq!(code(cloud.start_unassociate(&eip, from)), "ok");
+}
