@@ -165,7 +165,7 @@ impl FleetArgs {
             clock,
             events: Arc::new(ui.sink()),
             templates,
-            settings: Settings { forks: self.forks, ..Settings::default() },
+            settings: Settings { forks: self.forks, limits: desired.cloud.limits, ..Settings::default() },
             stop: crate::engine::Stop::default(),
             cutovers: Cutovers::default(),
             claims: Claims::new(operator),

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use egressctl::core::inventory::{Context, parse};
-use egressctl::core::plan::{Detail, Observed, Policy, plan, plan_json, plan_text};
+use egressctl::core::plan::{Code, Detail, Observed, Policy, plan, plan_json, plan_text};
 use egressctl::core::template::Templates;
 use serde_json::Value;
 
@@ -32,10 +32,17 @@ fn text_of(case: &Path) -> String {
     let desired = parse("inventory.yaml", &fs::read_to_string(path).unwrap(), &Context::default()).unwrap();
     let hosts: Vec<_> = desired.hosts.iter().collect();
     let (observed, templates) = (observed(case), Templates::builtin().unwrap());
-    let policy = Policy { now_ms: NOW_MS };
+    let policy = Policy { now_ms: NOW_MS, limits: desired.cloud.limits, ..Policy::default() };
     let made = plan(&hosts, &observed, &templates, &policy);
     let again = plan(&hosts, &observed, &templates, &policy);
     assert_eq!(plan_json(&made), plan_json(&again), "{}: same inputs, same bytes", case.display());
+    let uncoded =
+        made.hosts.iter().flat_map(|host| &host.findings).find(|finding| finding.code == Code::Other);
+    assert!(uncoded.is_none(), "{}: {uncoded:?} has no code", case.display());
+    for finding in made.hosts.iter().flat_map(|host| &host.findings) {
+        let fine = finding.code.severities().contains(&finding.severity);
+        assert!(fine, "{}: {finding:?} is not as weighty as the documents say", case.display());
+    }
     plan_text(&made, Detail::Folded)
 }
 

@@ -9,6 +9,7 @@ mod desired;
 mod glob;
 mod hosts;
 mod layer;
+mod limits;
 mod login;
 mod mistake;
 mod name;
@@ -31,6 +32,7 @@ pub use desired::{
     HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
     SshDesired, VerifyDesired,
 };
+pub use limits::Limits;
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
 pub use select::{Lists, Named, SelectError, lists, select};

@@ -3,6 +3,7 @@
 //! Must never turn "could not be seen" into "is absent" ([`Observation`]), and never let a host's text become anything
 //! but data.
 
+mod account;
 pub mod applied;
 mod cloud;
 pub mod facts;
@@ -11,6 +12,9 @@ pub mod lease;
 pub mod probed;
 pub mod pushed;
 
+pub use account::{
+    Account, Admission, DryRun, Ingress, IngressSource, NatGateway, SecurityGroup, Unread, Vpc, admission,
+};
 pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{
     ChargeType, CloudView, DefaultRoute, Eip, EipHolder, EipStatus, Eni, EniStatus, ForwardEntry, Instance,
