@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::core::model::{
     AllocationId, EniId, InstanceId, ResourceGroupId, SecurityGroupId, VSwitchId, VpcId,
 };
-use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 
 /// What a [`Cloud::view`] must cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -52,19 +52,6 @@ pub struct Search {
     pub resource_group: Option<ResourceGroupId>,
     /// `InstanceName`, `*` standing for any text.
     pub name: Option<String>,
-}
-
-/// An instance that a search has found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FoundInstance {
-    /// `InstanceId`.
-    pub id: InstanceId,
-    /// Its record, or why that cannot be used.
-    pub record: Result<Instance, String>,
-    /// `InstanceName`.
-    pub name: String,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
 }
 
 /// What is asked of the cloud without a plan.

@@ -12,8 +12,8 @@ mod record;
 mod transport;
 
 pub use cloud::{
-    Checks, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, FoundInstance,
-    InstanceGoal, Search, ViewScope,
+    Checks, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, InstanceGoal, Search,
+    ViewScope,
 };
 pub use events::EventSink;
 pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};

@@ -42,10 +42,10 @@ use self::http::Http;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::CredentialSource;
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
-use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 use crate::ports::{
-    Clock, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, FoundInstance,
-    InstanceGoal, Search, ViewScope,
+    Clock, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, InstanceGoal, Search,
+    ViewScope,
 };
 
 pub use self::env::Env;

@@ -10,8 +10,9 @@ use super::page::Paging;
 use super::parse;
 use super::read::{INSTANCE_BATCH, batches, instance_ids};
 use crate::core::model::InstanceId;
+use crate::core::observed::FoundInstance;
 use crate::core::permissions::is_denial;
-use crate::ports::{CloudError, FoundInstance, Search};
+use crate::ports::{CloudError, Search};
 
 impl Api {
     /// Finds instances, in the order of their ids.

@@ -6,6 +6,7 @@ mod ansible;
 mod check;
 mod cloud;
 mod desired;
+mod draft;
 mod glob;
 mod hosts;
 mod layer;
@@ -32,6 +33,7 @@ pub use desired::{
     HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
     SshDesired, VerifyDesired,
 };
+pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};

@@ -7,6 +7,7 @@ mod account;
 pub mod applied;
 mod cloud;
 pub mod facts;
+mod found;
 mod frame;
 pub mod lease;
 pub mod probed;
@@ -21,6 +22,7 @@ pub use cloud::{
     InstanceEip, InstanceStatus, InternetChargeType, SnatEntry, VSwitch,
 };
 pub use facts::Facts;
+pub use found::FoundInstance;
 pub use frame::HostTextError;
 pub use lease::{LeaseEnd, LeaseHolder, LeaseReport};
 pub use probed::ProbeReport;

@@ -39,7 +39,9 @@ impl Folded {
 /// Folds the findings that `keep` keeps: the weightiest first, then those with the most hosts.
 #[must_use]
 pub fn fold(plan: &Plan, keep: impl Fn(&Finding) -> bool) -> Vec<Folded> {
-    let mut found: BTreeMap<(Severity, Code, &str), BTreeMap<(&str, &str), Vec<HostName>>> = BTreeMap::new();
+    /// What and fix, with the hosts.
+    type Cases<'p> = BTreeMap<(&'p str, &'p str), Vec<HostName>>;
+    let mut found: BTreeMap<(Severity, Code, &str), Cases<'_>> = BTreeMap::new();
     for host in &plan.hosts {
         for finding in host.findings.iter().filter(|finding| keep(finding)) {
             let kind = (finding.severity, finding.code, finding.why.as_str());

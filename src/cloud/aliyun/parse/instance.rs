@@ -6,8 +6,10 @@ use serde_json::Value;
 
 use super::Rec;
 use crate::core::model::EniId;
-use crate::core::observed::{ChargeType, Instance, InstanceEip, InstanceStatus, InternetChargeType};
-use crate::ports::{CloudError, FoundInstance};
+use crate::core::observed::{
+    ChargeType, FoundInstance, Instance, InstanceEip, InstanceStatus, InternetChargeType,
+};
+use crate::ports::CloudError;
 
 /// An instance, and the interfaces its record names.
 #[derive(Debug, Clone)]
