@@ -82,7 +82,7 @@ fn fleet(count: u8) -> (String, Observed) {
             let text = text
                 .replace("i-web1", &format!("i-web{n}"))
                 .replace("203.0.113.11", &format!("203.0.112.{n}"));
-            let text = text.replace("172.16.0.10\"", &format!("172.16.0.{}\"", u16::from(n) + 10));
+            let text = text.replace("172.16.0.10", &format!("172.16.0.{}", u16::from(n) + 10));
             serde_json::from_str(&text.replace("eni-prim", &format!("eni-prim{n}"))).unwrap()
         };
         all["cloud"]["instances"][format!("i-web{n}")] = own(&base["cloud"]["instances"]["i-web1"]);
@@ -102,7 +102,7 @@ fn what_many_hosts_share_is_told_once() {
     let made = plan(&hosts, &observed, &Templates::builtin().unwrap(), &policy);
     let text = plan_text(&made, Detail::Folded);
     for once in [
-        "\nwarning [snat-headroom] 60 hosts\n    web-[1-60]: 60 hosts of this inventory will share the 1 addresses of SNAT \
+        "\nwarning [snat-headroom] 60 hosts\n    web-[1-60]: 60 hosts of this inventory will share 1 address of SNAT \
          entry snat-1: about 916 connections to one destination for each\n",
         "\nnote [egress-changes] 60 hosts\n    web-1: outbound connections: 203.0.113.11 -> 203.0.113.250\n",
         "\nnote [eip-billed] 60 hosts\n    web-[1-60]: ",

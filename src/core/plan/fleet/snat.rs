@@ -47,10 +47,11 @@ pub(super) fn check(plan: &mut Plan, view: &CloudView) {
                      metrics from wave to wave"
             )
         };
+        let shared = if *addresses == 1 { "1 address".to_owned() } else { format!("{addresses} addresses") };
         host.findings.push(
             Finding::warning(
                 format!(
-                    "{sharing} hosts of this inventory will share the {addresses} addresses of SNAT entry {}: about {share} \
+                    "{sharing} hosts of this inventory will share {shared} of SNAT entry {}: about {share} \
                      connections to one destination for each",
                     entry.id
                 ),
