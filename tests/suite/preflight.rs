@@ -116,11 +116,14 @@ fn lab() -> LabSpec {
 
 fn golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/preflights").join(name);
+    // The lab's subscriptions end so many days after it began.
+    let (before, after) = text.split_once("paid for until ").unwrap();
+    let text = &format!("{before}paid for until DATE{}", &after["2027-09-18T23:26Z".len()..]);
     if std::env::var_os("EGRESSCTL_BLESS").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
     }
-    assert_eq!(text, fs::read_to_string(&path).unwrap_or_default(), "{name}");
+    assert_eq!(*text, fs::read_to_string(&path).unwrap_or_default(), "{name}");
 }
 
 #[tokio::test]
@@ -194,8 +197,8 @@ async fn a_thousand_hosts_take_few_calls_and_few_lines() {
         let found = seen["findings"].as_array().unwrap().iter().find(|it| it["code"] == code);
         found.map_or(0, |it| it["hosts"].as_u64().unwrap())
     };
-    // 1,019 addresses of the first vSwitch and 251 of the second, less those that the hosts have.
-    assert_eq!((of("vswitch-full"), of("snat-missing")), (640 - (1019 - 640) + 180 - (251 - 180), 180));
+    // 1,020 addresses of the first vSwitch and 252 of the second, less those that the hosts have.
+    assert_eq!((of("vswitch-full"), of("snat-missing")), (640 - (1020 - 640) + 180 - (252 - 180), 180));
     assert_eq!(of("snat-headroom"), 1000 - of("vswitch-full") - of("snat-missing"));
     let text = cloud.egressctl(&["preflight", "-i", &inventory]).await.out;
     assert!(text.lines().count() < 60, "{text}");

@@ -39,24 +39,28 @@ impl Folded {
 /// Folds the findings that `keep` keeps: the weightiest first, then those with the most hosts.
 #[must_use]
 pub fn fold(plan: &Plan, keep: impl Fn(&Finding) -> bool) -> Vec<Folded> {
-    /// What and fix, with the hosts.
-    type Cases<'p> = BTreeMap<(&'p str, &'p str), Vec<HostName>>;
+    /// What and fix, with the place of the first host, and the hosts.
+    type Cases<'p> = BTreeMap<(&'p str, &'p str), (usize, Vec<HostName>)>;
     let mut found: BTreeMap<(Severity, Code, &str), Cases<'_>> = BTreeMap::new();
-    for host in &plan.hosts {
+    for (place, host) in plan.hosts.iter().enumerate() {
         for finding in host.findings.iter().filter(|finding| keep(finding)) {
             let kind = (finding.severity, finding.code, finding.why.as_str());
             let case = (finding.what.as_str(), finding.fix.as_str());
-            found.entry(kind).or_default().entry(case).or_default().push(host.host.clone());
+            let cases = found.entry(kind).or_default();
+            cases.entry(case).or_insert_with(|| (place, Vec::new())).1.push(host.host.clone());
         }
     }
     let mut folded: Vec<Folded> = found
         .into_iter()
         .map(|((severity, code, why), cases)| {
-            let mut cases: Vec<Case> = cases
-                .into_iter()
-                .map(|((what, fix), hosts)| Case { what: what.to_owned(), fix: fix.to_owned(), hosts })
-                .collect();
-            cases.sort_by_key(|case| std::cmp::Reverse(case.hosts.len()));
+            let mut cases: Vec<_> = cases.into_iter().collect();
+            cases.sort_by_key(|(_, (place, hosts))| (std::cmp::Reverse(hosts.len()), *place));
+            let case = |((what, fix), (_, hosts)): ((&str, &str), (usize, Vec<HostName>))| Case {
+                what: what.to_owned(),
+                fix: fix.to_owned(),
+                hosts,
+            };
+            let cases = cases.into_iter().map(case).collect();
             Folded { severity, code, why: why.to_owned(), cases }
         })
         .collect();

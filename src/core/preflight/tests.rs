@@ -49,9 +49,9 @@ fn the_text_is_short_and_says_what_why_fix_and_who() {
     let text = preflight_text(&fleet(), looked);
     let want = "refused [snat-missing] 10 hosts\n    \
         web-991: no SNAT entry covers 10.0.0.1\n    \
-        web-1000: no SNAT entry covers 10.0.0.10\n    \
         web-992: no SNAT entry covers 10.0.0.2\n    \
-        web-[993-999]: the like; --json shows each\n      \
+        web-993: no SNAT entry covers 10.0.0.3\n    \
+        web-[994-1000]: the like; --json shows each\n      \
         why: it would go dark\n      \
         fix: add one\n\
         warning [host-remark] 1 host\n    \

