@@ -2,7 +2,7 @@
 //!
 //! Must never put a text of the cloud anywhere but into a quoted value or, cleaned, into a comment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use crate::core::model::{HostName, InstanceId, RegionId};
@@ -99,18 +99,23 @@ fn comment(text: &str) -> String {
     clean_line(text.as_bytes(), 200)
 }
 
-/// A name for each, made of the instance's own; where two would be the same, each has its instance's id behind it.
+/// A name for each, made of the instance's own; where that is not its alone, its instance's id is behind it, or instead of it.
 fn names(usable: &[(&FoundInstance, &Instance)]) -> Vec<HostName> {
     let wished: Vec<String> = usable.iter().map(|(it, _)| wished(&it.name, &it.id)).collect();
     let mut times: BTreeMap<&str, usize> = BTreeMap::new();
     for name in &wished {
         *times.entry(name).or_default() += 1;
     }
-    let ids: std::collections::BTreeSet<&str> = usable.iter().map(|(it, _)| it.id.as_str()).collect();
+    let ids: BTreeSet<&str> = usable.iter().map(|(it, _)| it.id.as_str()).collect();
     let name = |(wish, (it, _)): (&String, &(&FoundInstance, &Instance))| {
-        let unique = times.get(wish.as_str()) == Some(&1) && !ids.contains(wish.as_str());
-        let text = if unique || wish == it.id.as_str() { wish.clone() } else { format!("{wish}.{}", it.id) };
-        // Both are made of characters that a host's name may have.
+        let longer = format!("{wish}.{}", it.id);
+        let text = match wish.as_str() {
+            wish if times.get(wish) == Some(&1) && !ids.contains(wish) => wish,
+            // Somebody may be called so, and nobody but this instance has its id.
+            wish if wish == it.id.as_str() || times.contains_key(longer.as_str()) => it.id.as_str(),
+            _ => &longer,
+        };
+        // All of them are made of characters that a host's name may have.
         text.parse().or_else(|_| it.id.as_str().parse())
     };
     wished.iter().zip(usable).filter_map(|pair| name(pair).ok()).collect()
@@ -193,7 +198,7 @@ mod tests {
         let name = |n: usize| desired.hosts[n].name.to_string();
         assert_eq!(
             (name(0), name(1), name(6), name(7)),
-            ("web-1.i-0".into(), "web-1.i-1".into(), "i-6".into(), "i-7".into())
+            ("web-1.i-0".into(), "i-1".into(), "i-6".into(), "i-7".into())
         );
         assert_eq!((name(3), name(9)), ("123".into(), "a-b-c-d".into()));
     }

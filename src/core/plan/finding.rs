@@ -72,6 +72,15 @@ impl Finding {
         Self { severity, code: Code::Other, what, why, fix }
     }
 
+    /// How much it matters, and its code if it has one.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self.code {
+            Code::Other => self.severity.label().to_owned(),
+            code => format!("{} [{code}]", self.severity.label()),
+        }
+    }
+
     /// The same with its code.
     #[must_use]
     pub fn coded(self, code: Code) -> Self {

@@ -103,7 +103,7 @@ fn host_text(out: &mut String, host: &HostPlan, detail: Detail, shared: &impl Fn
             continue;
         }
         let text = |text: &str| clean(text.as_bytes(), LINE);
-        let _ = write!(out, "    {} [{}]: {}", finding.severity.label(), finding.code, text(&finding.what));
+        let _ = write!(out, "    {}: {}", finding.label(), text(&finding.what));
         // Notes are many and always the same; the preflight says why they matter.
         let why = if finding.severity == Severity::Note {
             String::new()
