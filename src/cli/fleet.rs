@@ -200,7 +200,10 @@ pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Al
         region: desired.region.clone(),
         ecs_endpoint: desired.ecs_endpoint.clone(),
         vpc_endpoint: desired.vpc_endpoint.clone(),
+        sts_endpoint: desired.sts_endpoint.clone(),
+        network: desired.network,
         credentials: desired.credentials,
+        profile: desired.profile.clone(),
         metadata_base: None,
         tuning: Tuning::default(),
     };

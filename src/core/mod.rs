@@ -21,3 +21,4 @@ pub mod ssh_config;
 pub mod template;
 pub mod text;
 pub mod verify;
+pub(crate) mod words;

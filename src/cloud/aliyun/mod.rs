@@ -34,11 +34,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::client::{Api, error};
-use self::credentials::Credentials;
-use self::endpoints::{Product, endpoint};
+use self::credentials::{Credentials, Setup};
+use self::endpoints::{Product, Side, endpoint};
 use self::http::Http;
 use self::wait::{Kind, Waits};
-use crate::core::inventory::CredentialSource;
+use crate::core::inventory::{CredentialSource, Network};
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
 use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
 use crate::ports::{
@@ -53,12 +53,18 @@ pub use self::tuning::Tuning;
 pub struct AliyunConfig {
     /// The region of everything.
     pub region: RegionId,
-    /// ECS endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// ECS endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub ecs_endpoint: Option<String>,
-    /// VPC endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// VPC endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub vpc_endpoint: Option<String>,
+    /// STS endpoint as `http(s)://host[:port]`; the vendor's by `network` if absent.
+    pub sts_endpoint: Option<String>,
+    /// Which of the region's endpoints are used where none is given.
+    pub network: Network,
     /// Where the keys come from.
     pub credentials: CredentialSource,
+    /// The profile or section in a file of credentials; else `ALIBABA_CLOUD_PROFILE`, else the file's own choice.
+    pub profile: Option<String>,
     /// The metadata service as `http://host[:port]`; `http://100.100.100.200` if absent.
     pub metadata_base: Option<String>,
     /// Limits and patience.
@@ -82,16 +88,31 @@ impl Aliyun {
     pub fn new(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) -> Result<Self, CloudError> {
         let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
         let AliyunConfig { region, tuning, .. } = config;
-        let ecs = endpoint(Product::Ecs, region, config.ecs_endpoint.as_deref()).map_err(refused)?;
-        let vpc = endpoint(Product::Vpc, region, config.vpc_endpoint.as_deref()).map_err(refused)?;
-        let base = config.metadata_base.as_deref();
-        let credentials = Credentials::new(config.credentials, env, base, tuning.metadata_timeout)?;
-        let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https");
+        let side = Side::of(config.network, env);
+        let place = |product, given: &Option<String>| {
+            endpoint(product, region.as_str(), side, given.as_deref()).map_err(refused)
+        };
+        let (ecs, vpc) =
+            (place(Product::Ecs, &config.ecs_endpoint)?, place(Product::Vpc, &config.vpc_endpoint)?);
+        let setup = Setup {
+            source: config.credentials,
+            profile: config.profile.clone().or_else(|| env.get("ALIBABA_CLOUD_PROFILE")),
+            env,
+            metadata_base: config.metadata_base.as_deref(),
+            sts_given: config.sts_endpoint.as_deref(),
+            region: region.as_str(),
+            side,
+            tuning,
+        };
+        let sts = setup.sts(None, false).map_err(refused)?;
+        let credentials = Credentials::new(&setup)?;
+        let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https") || credentials.needs_tls();
         let http = Http::new(tuning, tls).map_err(refused)?;
         let api = Api {
             region: region.clone(),
             ecs,
             vpc,
+            sts,
             http,
             credentials,
             clock,

@@ -28,8 +28,8 @@ use std::path::PathBuf;
 
 pub use desired::{
     AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
-    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
-    SshDesired, VerifyDesired,
+    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist, Provider, Roster,
+    RouteDesired, SshDesired, VerifyDesired,
 };
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
@@ -76,8 +76,8 @@ pub struct VarsFile {
 
 impl Context {
     /// The variables that count. `HOME` expands `~/` in paths; the others win over what the inventory says.
-    pub const VARIABLES: [&str; 5] =
-        [cloud::ECS_ENDPOINT, cloud::VPC_ENDPOINT, cloud::ECHO, cloud::REGION, "HOME"];
+    pub const VARIABLES: [&str; 6] =
+        [cloud::ECS_ENDPOINT, cloud::VPC_ENDPOINT, cloud::STS_ENDPOINT, cloud::ECHO, cloud::REGION, "HOME"];
 
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())

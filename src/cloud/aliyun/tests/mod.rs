@@ -214,7 +214,10 @@ fn config(base: &str, tuning: Tuning) -> AliyunConfig {
         region: "cn-beijing".parse().unwrap(),
         ecs_endpoint: Some(base.to_owned()),
         vpc_endpoint: Some(base.to_owned()),
+        sts_endpoint: Some(base.to_owned()),
+        network: Network::Auto,
         credentials: CredentialSource::Auto,
+        profile: None,
         metadata_base: Some(base.to_owned()),
         tuning,
     }
