@@ -127,16 +127,19 @@ impl FleetArgs {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
-            environment: variables
-                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-                .collect(),
+            environment: environment(),
             beside: beside::read(folder.unwrap_or(Path::new(".")))?,
             login: self.ssh.context()?,
         };
         parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
+    }
+
+    /// The cloud that the environment names, for verbs that can do without an inventory.
+    pub(super) fn cloud_from_environment(&self) -> Result<Option<CloudDesired>, Problem> {
+        let context = Context { environment: environment(), ..Context::default() };
+        inventory::cloud_from_environment(&context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
 
     fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
@@ -194,9 +197,21 @@ impl FleetArgs {
     }
 }
 
+/// The variables that have a say in what an inventory means.
+fn environment() -> BTreeMap<String, String> {
+    let variables = Context::VARIABLES.iter();
+    variables.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
 /// The client of a cloud.
 pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
-    let config = AliyunConfig {
+    Aliyun::new(&config(desired), &Env::process(), Arc::clone(clock))
+        .map_err(|error| Problem::failed(error.to_string()))
+}
+
+/// The configuration of that client.
+pub(super) fn config(desired: &CloudDesired) -> AliyunConfig {
+    AliyunConfig {
         region: desired.region.clone(),
         ecs_endpoint: desired.ecs_endpoint.clone(),
         vpc_endpoint: desired.vpc_endpoint.clone(),
@@ -206,9 +221,7 @@ pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Al
         profile: desired.profile.clone(),
         metadata_base: None,
         tuning: Tuning::default(),
-    };
-    Aliyun::new(&config, &Env::process(), Arc::clone(clock))
-        .map_err(|error| Problem::failed(error.to_string()))
+    }
 }
 
 /// The SSH client, which asks by this interface.

@@ -10,6 +10,7 @@ mod beside;
 mod change;
 mod clock;
 mod demo;
+mod doctor;
 mod ending;
 mod explain;
 mod facts;
@@ -72,6 +73,7 @@ enum Verb {
     Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(alias = "exec")]
     Run(run::RunArgs),
     Ping(ping::PingArgs),
@@ -110,6 +112,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Doctor(args) => blocking(doctor::run(args)),
         Verb::Run(args) => blocking(run::run(args)),
         Verb::Ping(args) => blocking(ping::run(args)),
         Verb::Trust(args) => blocking(trust::run(args)),

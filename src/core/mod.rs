@@ -4,6 +4,7 @@
 
 pub mod adhoc;
 pub mod audit;
+pub mod checkup;
 pub mod contact;
 pub mod event;
 pub mod explain;

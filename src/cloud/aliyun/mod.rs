@@ -4,6 +4,7 @@
 //! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
 //! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
 
+mod checkup;
 mod classify;
 mod client;
 mod credentials;
@@ -35,7 +36,7 @@ use async_trait::async_trait;
 
 use self::client::{Api, error};
 use self::credentials::{Credentials, Setup};
-use self::endpoints::{Product, Side, endpoint};
+use self::endpoints::{Endpoint, Product, Side, endpoint};
 use self::http::Http;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::{CredentialSource, Network};
@@ -45,6 +46,7 @@ use crate::ports::{
     Clock, Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope,
 };
 
+pub use self::checkup::checkup;
 pub use self::env::Env;
 pub use self::tuning::Tuning;
 
@@ -88,23 +90,8 @@ impl Aliyun {
     pub fn new(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) -> Result<Self, CloudError> {
         let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
         let AliyunConfig { region, tuning, .. } = config;
-        let side = Side::of(config.network, env);
-        let place = |product, given: &Option<String>| {
-            endpoint(product, region.as_str(), side, given.as_deref()).map_err(refused)
-        };
-        let (ecs, vpc) =
-            (place(Product::Ecs, &config.ecs_endpoint)?, place(Product::Vpc, &config.vpc_endpoint)?);
-        let setup = Setup {
-            source: config.credentials,
-            profile: config.profile.clone().or_else(|| env.get("ALIBABA_CLOUD_PROFILE")),
-            env,
-            metadata_base: config.metadata_base.as_deref(),
-            sts_given: config.sts_endpoint.as_deref(),
-            region: region.as_str(),
-            side,
-            tuning,
-        };
-        let sts = setup.sts(None, false).map_err(refused)?;
+        let setup = config.setup(env);
+        let [(_, ecs), (_, vpc), (_, sts)] = config.places(&setup)?;
         let credentials = Credentials::new(&setup)?;
         let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https") || credentials.needs_tls();
         let http = Http::new(tuning, tls).map_err(refused)?;
@@ -120,6 +107,36 @@ impl Aliyun {
             calls: Mutex::default(),
         };
         Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
+    }
+}
+
+impl AliyunConfig {
+    fn setup<'a>(&'a self, env: &'a Env) -> Setup<'a> {
+        Setup {
+            source: self.credentials,
+            profile: self.profile.clone().or_else(|| env.get("ALIBABA_CLOUD_PROFILE")),
+            env,
+            metadata_base: self.metadata_base.as_deref(),
+            sts_given: self.sts_endpoint.as_deref(),
+            region: self.region.as_str(),
+            side: Side::of(self.network, env),
+            tuning: &self.tuning,
+        }
+    }
+
+    /// Where the products answer.
+    fn places(&self, setup: &Setup<'_>) -> Result<[(Product, Endpoint); 3], CloudError> {
+        let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
+        let place = |product, given: &Option<String>| {
+            let found = endpoint(product, self.region.as_str(), setup.side, given.as_deref());
+            found.map(|found| (product, found)).map_err(refused)
+        };
+        let sts = setup.sts(None, false).map_err(refused)?;
+        Ok([
+            place(Product::Ecs, &self.ecs_endpoint)?,
+            place(Product::Vpc, &self.vpc_endpoint)?,
+            (Product::Sts, sts),
+        ])
     }
 }
 

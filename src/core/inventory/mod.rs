@@ -118,6 +118,17 @@ pub fn roster(file: &str, text: &str, context: &Context) -> Result<Roster, Mista
     read(file, text, context, Need::Logins, roster)
 }
 
+/// The cloud that the environment alone names; `None` if it names no region.
+///
+/// # Errors
+/// All mistakes in its variables.
+pub fn cloud_from_environment(context: &Context) -> Result<Option<CloudDesired>, Mistakes> {
+    let mut collector = Collector::new("the environment", "");
+    let mut reader = Reader { collector: &mut collector, context, need: Need::Logins, by_name: false };
+    let cloud = reader.cloud(None, Pos::START);
+    collector.finish().map_or(Ok(cloud), Err)
+}
+
 /// What a text holds; incomplete only after a mistake was recorded.
 struct Read {
     cloud: Option<CloudDesired>,

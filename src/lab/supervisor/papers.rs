@@ -60,6 +60,8 @@ pub(super) fn variables(access: &Access) -> BTreeMap<String, String> {
         ("EGRESSCTL_INVENTORY", paths::inventory().display().to_string()),
         ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
+        // Every port answers every product.
+        ("EGRESSCTL_STS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_ECHO", echo_urls().join(",")),
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.key.id.clone()),
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.key.secret.expose().clone()),

@@ -45,11 +45,11 @@ pub(super) struct Passed {
 }
 
 /// A source that is there, or may be: the metadata service has to be asked.
-pub(super) struct Candidate {
-    pub(super) source: CredentialSource,
+struct Candidate {
+    source: CredentialSource,
     /// Where exactly, for people.
-    pub(super) origin: String,
-    pub(super) provider: Provider,
+    origin: String,
+    provider: Provider,
 }
 
 /// What is known of where the keys came from.

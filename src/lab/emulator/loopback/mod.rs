@@ -5,4 +5,5 @@ mod fabric;
 mod procedure;
 mod reading;
 mod refusals;
+mod sts;
 mod tokens;
