@@ -23,10 +23,18 @@ pub(super) struct DoctorArgs {
     fleet: FleetArgs,
 }
 
+/// What to look at, and what was found by reading it.
+#[derive(Default)]
+struct Wanted {
+    cloud: Option<CloudDesired>,
+    hosts: Vec<HostLogin>,
+    findings: Vec<Finding>,
+}
+
 pub(super) async fn run(args: DoctorArgs) -> Result<ExitCode, Problem> {
     let ui = args.fleet.show.ui()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let (cloud, hosts, mut findings) = wanted(&args.fleet)?;
+    let Wanted { cloud, hosts, mut findings } = wanted(&args.fleet)?;
     let mut checkup = match &cloud {
         Some(cloud) => checkup(&fleet::config(cloud), &Env::process(), Arc::clone(&clock)).await,
         None => Checkup::default(),
@@ -48,15 +56,16 @@ pub(super) async fn run(args: DoctorArgs) -> Result<ExitCode, Problem> {
 }
 
 /// What the inventory says, or the environment without one. An inventory with mistakes is a finding, not the end.
-fn wanted(args: &FleetArgs) -> Result<(Option<CloudDesired>, Vec<HostLogin>, Vec<Finding>), Problem> {
+fn wanted(args: &FleetArgs) -> Result<Wanted, Problem> {
     if args.inventory.is_none() {
-        return Ok((args.cloud_from_environment()?, Vec::new(), Vec::new()));
+        return Ok(Wanted { cloud: args.cloud_from_environment()?, ..Wanted::default() });
     }
     match args.read_roster() {
-        Ok((cloud, hosts)) => Ok((cloud, hosts, Vec::new())),
+        Ok((cloud, hosts)) => Ok(Wanted { cloud, hosts, findings: Vec::new() }),
         Err(problem) => {
-            let finding = Finding::problem(problem.into_message());
-            Ok((args.cloud_from_environment().unwrap_or_default(), Vec::new(), vec![finding]))
+            let cloud = args.cloud_from_environment().unwrap_or_default();
+            let findings = vec![Finding::problem(problem.into_message())];
+            Ok(Wanted { cloud, hosts: Vec::new(), findings })
         }
     }
 }

@@ -7,6 +7,10 @@ mod audit;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod enumeration;

@@ -93,12 +93,13 @@ fn inventory(spec: &LabSpec) -> String {
     let mut text = format!(
         "# The hosts of this lab. It is as temporary as the lab.\n\
          cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  endpoints:\n    \
-         ecs: {}\n    vpc: {}\n\
+         ecs: {}\n    vpc: {}\n    sts: {}\n\
          defaults:\n  ssh:\n    user: root\n    key: {}\n    known_hosts: [{}]\n  \
          verify:\n    echo:\n      - {text_echo}\n      - {json_echo}\n\
          hosts:\n",
         endpoint(ECS_PORT),
         endpoint(VPC_PORT),
+        endpoint(ECS_PORT),
         paths::key().display(),
         paths::known_hosts().display(),
     );

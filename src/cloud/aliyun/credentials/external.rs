@@ -56,7 +56,7 @@ impl External {
     async fn run(&self, limit: Duration) -> Result<Secret<Vec<u8>>, String> {
         let (program, arguments) = self.argv.split_first().ok_or("has no name")?;
         let mut child = Command::new(program.expose())
-            .args(arguments.iter().map(|word| word.expose()))
+            .args(arguments.iter().map(Secret::expose))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             // It may say what it must not; by hand it can be seen.

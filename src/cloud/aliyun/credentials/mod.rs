@@ -200,6 +200,8 @@ impl Credentials {
                     let mut state = self.state();
                     state.chosen = Some(index);
                     state.passed.extend(passed);
+                    // What comes after the winner was not passed over.
+                    state.passed.retain(|passed| passed.source < candidate.source);
                     return Ok(session);
                 }
                 Err(Trouble { error, why: Why::Absent | Why::Silent }) => {

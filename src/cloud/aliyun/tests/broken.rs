@@ -4,7 +4,7 @@ use super::sources::{CLI, ID, INI, home, made};
 use super::*;
 
 /// What is in which file, by which variables, and what is said about it.
-type Broken<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
+type Broken<'a> = (String, &'a str, &'a [(&'a str, &'a str)], &'a [&'a str]);
 
 #[test]
 fn a_source_that_is_broken_is_told_and_not_passed_over() {
@@ -19,7 +19,7 @@ fn a_source_that_is_broken_is_told_and_not_passed_over() {
     let section = |lines: &str| format!("# head\n[default]\n{lines}\n");
     let seconds = |n: &str| profile(&format!(r#""mode": "RamRoleArn", "expired_seconds": {n}, {role}"#));
     const NAMED: (&str, &str) = ("ALIBABA_CLOUD_PROFILE", "plian");
-    let cases: Vec<(String, &str, &[(&str, &str)], &[&str])> = vec![
+    let cases: Vec<Broken<'_>> = vec![
         (String::new(), CONFIG, &[], &["config.json:1:0: ", "not JSON", "aliyun configure"]),
         ("{\n \"profiles\": canary".to_owned(), CONFIG, &[], &["config.json:2:", "not JSON"]),
         ("[\"canary\"]".to_owned(), CONFIG, &[], &["no list of profiles"]),
@@ -196,8 +196,7 @@ fn a_source_that_is_broken_is_told_and_not_passed_over() {
         ),
         (String::new(), "x", &[("ALIBABA_CLOUD_CREDENTIALS_URI", "canary")], &["no http(s) URL"]),
     ];
-    for (text, file, pairs, wanted) in &cases {
-        let case: Broken<'_> = (text, file, pairs, wanted);
+    for case @ (text, file, pairs, wanted) in &cases {
         let folder = home(&[(file, text)]);
         // Nothing after the broken source is asked: nothing listens there, and the metadata service is forbidden.
         let pairs = if text.contains("EcsRamRole") {
