@@ -156,7 +156,7 @@ fn built(builder: ClientBuilder) -> Result<Client, String> {
 }
 
 /// Whether an address is on this machine, on its link or the metadata service. Names but `localhost` are not looked up.
-fn is_near(url: &str) -> bool {
+pub(super) fn is_near(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     let host = url.host_str().unwrap_or_default().trim_end_matches('.');
     match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().map(|ip| ip.to_canonical()) {

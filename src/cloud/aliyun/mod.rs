@@ -1,8 +1,9 @@
-//! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`].
+//! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`], with STS 2015-04-01 for credentials.
 //!
 //! Layers, each on top of the next: `view`, `write`, `wait` say what to ask; `retry` and `page` repeat it;
 //! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
-//! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
+//! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints elsewhere only, and a program that
+//! prints credentials inherits the environment.)
 
 mod checkup;
 mod classify;

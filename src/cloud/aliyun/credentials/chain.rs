@@ -152,7 +152,9 @@ fn sight(source: CredentialSource, setup: &Setup<'_>) -> Result<Sight, String> {
         CredentialSource::Uri => match setup.env.get(uri::VARIABLE) {
             Some(text) => {
                 let origin = format!("the URI of {}", uri::VARIABLE);
-                Ok(Ok((origin, Provider::Uri(Uri::new(&text)?), Vec::new())))
+                let uri = Uri::new(&text)?;
+                let warnings = uri.warning().into_iter().collect();
+                Ok(Ok((origin, Provider::Uri(uri), warnings)))
             }
             None => Ok(Err(format!("{} is not set", uri::VARIABLE))),
         },

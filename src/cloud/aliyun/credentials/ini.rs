@@ -80,7 +80,19 @@ fn uncommented(line: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in "[\\[\\]a-c#;:= \n\u{e9}]{0,60}") {
+            match parse(&text) {
+                Ok(sections) => prop_assert!(sections.values().all(|section| section.line <= text.lines().count())),
+                Err((line, _)) => prop_assert!((1..=text.lines().count()).contains(&line)),
+            }
+        }
+    }
 
     #[test]
     fn sections_comments_and_values() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::provider::Reach;
 use super::session::{Session, Trouble, session};
-use crate::cloud::aliyun::http::{NoAnswer, Parts};
+use crate::cloud::aliyun::http::{NoAnswer, Parts, is_near};
 use crate::core::model::Secret;
 
 /// Names the URI.
@@ -25,6 +25,12 @@ impl Uri {
         } else {
             Err(format!("{VARIABLE} is no http(s) URL"))
         }
+    }
+
+    /// What is unsafe about it.
+    pub(super) fn warning(&self) -> Option<String> {
+        let open = !self.needs_tls() && !is_near(self.0.expose());
+        open.then(|| format!("the URI of {VARIABLE} gives keys over a network without TLS; use https"))
     }
 
     pub(super) fn needs_tls(&self) -> bool {
@@ -50,5 +56,22 @@ impl Uri {
             return Err(Trouble::passing(format!("{what} gives no keys")));
         }
         session(&object, reach.now_ms).map_err(|gives| Trouble::passing(format!("{what} gives {gives}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_url_is_refused_and_open_ones_are_warned_of() {
+        let of = |text: &str| Uri::new(text).map(|uri| (uri.needs_tls(), uri.warning().is_some()));
+        assert_eq!(of("http://127.0.0.1:8080/keys?token=x"), Ok((false, false)));
+        assert_eq!(of("http://localhost/keys"), Ok((false, false)));
+        assert_eq!(of("HTTPS://keys.example/"), Ok((true, false)));
+        assert_eq!(of("http://keys.example/"), Ok((false, true)));
+        for bad in ["", "keys", "file:///canary", "ftp://canary", "http://"] {
+            assert!(of(bad).is_err_and(|what| !what.contains("canary")), "{bad}");
+        }
     }
 }
