@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::client::{Api, Call};
 use super::credentials::{Passed, Provenance};
-use super::endpoints::{Endpoint, Product};
+use super::endpoints::{Endpoint, Product, Side};
 use super::http::{Http, NoAnswer, Parts};
 use super::{Aliyun, AliyunConfig, Env};
 use crate::core::checkup::{Checkup, Finding, Identity, PassedOver, Reached, Used};
@@ -33,6 +33,7 @@ pub async fn checkup(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) ->
             return checkup;
         }
     };
+    checkup.findings.extend(outside(&config, setup.side, &places));
     match Http::new(&config.tuning, false) {
         Ok(http) => reach(&http, places, clock.as_ref(), &mut checkup).await,
         Err(why) => checkup.findings.push(Finding::problem(format!("HTTP cannot be set up: {why}"))),
@@ -43,6 +44,23 @@ pub async fn checkup(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) ->
     }
     checkup.judge(clock.now_ms());
     checkup
+}
+
+/// Products that are asked on the internet although those inside VPCs are meant: no such host of them is known.
+pub(super) fn outside(config: &AliyunConfig, side: Side, places: &[(Product, Endpoint); 3]) -> Vec<Finding> {
+    let given = [&config.ecs_endpoint, &config.vpc_endpoint, &config.sts_endpoint].map(Option::is_some);
+    let meant = places.iter().zip(given).filter(|(_, given)| side == Side::Vpc && !given);
+    let outside = meant.filter(|((_, endpoint), _)| !endpoint.is_internal());
+    outside
+        .map(|((product, endpoint), _)| {
+            let (name, host) = (product.name(), &endpoint.host);
+            Finding::warning(format!(
+                "no host inside VPCs is known for {name} in {}, so {host} on the internet is used; name one by \
+                 cloud.endpoints.{name}",
+                config.region
+            ))
+        })
+        .collect()
 }
 
 fn problem(error: &CloudError) -> Finding {

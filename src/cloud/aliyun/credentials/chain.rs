@@ -129,7 +129,10 @@ pub(super) fn nothing<'p>(passed: impl Iterator<Item = &'p Passed>) -> CloudErro
         _ => {
             let list: Vec<String> =
                 all.iter().map(|passed| format!("{}: {}", passed.source.word(), passed.why)).collect();
-            error(format!("no source has credentials ({}); `egressctl doctor` tells more", list.join("; ")))
+            error(format!(
+                "no source has credentials ({}); set the variables, run `aliyun configure`, or give this instance a RAM role",
+                list.join("; ")
+            ))
         }
     }
 }

@@ -99,3 +99,23 @@ async fn who_is_refused_is_told_why() {
     assert!(found.findings[0].what.contains("InvalidAccessKeyId.NotFound"), "{found:?}");
     assert!(!format!("{found:?}").contains(SECRET));
 }
+
+#[test]
+fn a_public_host_is_told_where_one_inside_vpcs_is_meant() {
+    // Only named here, never asked: hosts of the vendor are no business of a test.
+    let hosts = |region: &str, network, given: Option<&str>| {
+        let mut config = config("http://127.0.0.1:1", hurry());
+        (config.region, config.network) = (region.parse().unwrap(), network);
+        config.vpc_endpoint = given.map(str::to_owned);
+        let env = Env::of(&[]);
+        let setup = config.setup(&env);
+        let places = config.places(&setup).unwrap();
+        super::super::checkup::outside(&config, setup.side, &places)
+    };
+    let told = hosts("cn-north-2-gov-1", Network::Vpc, None);
+    assert_eq!((told.len(), told[0].severity), (1, Severity::Warning));
+    assert!(told[0].what.contains("for vpc in cn-north-2-gov-1, so vpc.aliyuncs.com"), "{told:?}");
+    assert_eq!(hosts("cn-hangzhou", Network::Vpc, None), []);
+    assert_eq!(hosts("cn-north-2-gov-1", Network::Public, None), []);
+    assert_eq!(hosts("cn-north-2-gov-1", Network::Vpc, Some("http://127.0.0.1:1")), []);
+}
