@@ -138,6 +138,12 @@ impl FleetArgs {
         parse(&name, &text, &context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
 
+    /// The cloud that the environment names, for verbs that can do without an inventory.
+    pub(super) fn cloud_from_environment(&self) -> Result<Option<CloudDesired>, Problem> {
+        let context = Context { environment: environment(), ..Context::default() };
+        inventory::cloud_from_environment(&context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
+    }
+
     fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
         let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
         let selected = inventory::select(hosts, pattern, &limit::lists(pattern, self)?)
@@ -201,16 +207,23 @@ pub(super) fn environment() -> BTreeMap<String, String> {
 
 /// The client of a cloud.
 pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
-    let config = AliyunConfig {
+    Aliyun::new(&config(desired), &Env::process(), Arc::clone(clock))
+        .map_err(|error| Problem::failed(error.to_string()))
+}
+
+/// The configuration of that client.
+pub(super) fn config(desired: &CloudDesired) -> AliyunConfig {
+    AliyunConfig {
         region: desired.region.clone(),
         ecs_endpoint: desired.ecs_endpoint.clone(),
         vpc_endpoint: desired.vpc_endpoint.clone(),
+        sts_endpoint: desired.sts_endpoint.clone(),
+        network: desired.network,
         credentials: desired.credentials,
+        profile: desired.profile.clone(),
         metadata_base: None,
         tuning: Tuning::default(),
-    };
-    Aliyun::new(&config, &Env::process(), Arc::clone(clock))
-        .map_err(|error| Problem::failed(error.to_string()))
+    }
 }
 
 /// The SSH client, which asks by this interface.

@@ -10,6 +10,7 @@ mod beside;
 mod change;
 mod clock;
 mod demo;
+mod doctor;
 mod ending;
 mod explain;
 mod facts;
@@ -76,6 +77,7 @@ enum Verb {
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
     Inventory(inventory::InventoryArgs),
+    Doctor(doctor::DoctorArgs),
     #[command(alias = "exec")]
     Run(run::RunArgs),
     Ping(ping::PingArgs),
@@ -116,6 +118,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
         Verb::Inventory(args) => blocking(inventory::run(args)),
+        Verb::Doctor(args) => blocking(doctor::run(args)),
         Verb::Run(args) => blocking(run::run(args)),
         Verb::Ping(args) => blocking(ping::run(args)),
         Verb::Trust(args) => blocking(trust::run(args)),

@@ -39,6 +39,11 @@ impl Problem {
         Self::failed(error.to_string())
     }
 
+    /// The message alone.
+    pub(super) fn into_message(self) -> String {
+        self.message
+    }
+
     /// Says it on standard error.
     pub(super) fn report(self) -> ExitCode {
         crate::ui::complain(&self.message);

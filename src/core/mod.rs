@@ -4,6 +4,7 @@
 
 pub mod adhoc;
 pub mod audit;
+pub mod checkup;
 pub mod contact;
 pub mod event;
 pub mod explain;
@@ -23,3 +24,4 @@ pub mod ssh_config;
 pub mod template;
 pub mod text;
 pub mod verify;
+pub(crate) mod words;

@@ -44,6 +44,8 @@ pub const METADATA_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
 pub const API_ADDRESS: Ipv4Addr = Ipv4Addr::new(100, 100, 0, 10);
 /// The RAM role the metadata service hands out.
 pub const RAM_ROLE: &str = "egressctl-lab";
+/// A RAM role that every caller of the lab's account may take.
+pub const OPERATOR_ROLE: &str = "lab-operator";
 /// The EIP range has room for this many hosts.
 pub const MAX_HOSTS: usize = 200;
 

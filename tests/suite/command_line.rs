@@ -97,7 +97,7 @@ fn credentials_that_are_missing_are_named() {
     let answer = egressctl(&["plan", "-i", &example()]);
     assert_eq!(answer.code, 1);
     assert!(
-        answer.err.starts_with("credentials: no access key in the environment")
+        answer.err.starts_with("credentials: no source has credentials (environment: ")
             && answer.err.lines().count() == 1,
         "{}",
         answer.err

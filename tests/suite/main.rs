@@ -9,6 +9,10 @@ mod cloud_fleet;
 #[cfg(test)]
 mod command_line;
 #[cfg(test)]
+mod credentials;
+#[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod engine;
 #[cfg(test)]
 mod enumeration;

@@ -12,10 +12,10 @@ use serde_json::Value;
 use super::classify::{Then, Verdict, classify};
 use super::credentials::{Credentials, Keys};
 use super::endpoints::{Endpoint, Product};
-use super::http::{Answer, Http, NoAnswer};
+use super::http::{Answer, Http, NoAnswer, Parts};
 use super::sign::{Signable, hex, is_signed, query, sha256_hex};
 use super::tuning::Tuning;
-use crate::core::model::RegionId;
+use crate::core::model::{RegionId, Secret};
 use crate::ports::{Clock, CloudError, CloudErrorKind};
 
 /// A call to make.
@@ -84,6 +84,7 @@ pub(super) struct Api {
     pub(super) region: RegionId,
     pub(super) ecs: Endpoint,
     pub(super) vpc: Endpoint,
+    pub(super) sts: Endpoint,
     pub(super) http: Http,
     pub(super) credentials: Credentials,
     pub(super) clock: Arc<dyn Clock>,
@@ -117,39 +118,12 @@ impl Api {
         let endpoint = match call.product {
             Product::Ecs => &self.ecs,
             Product::Vpc => &self.vpc,
+            Product::Sts => &self.sts,
         };
-        let headers = headers(call, &endpoint.host, &keys, now_ms).map_err(stop)?;
-        let signed = headers.clone().into_iter().filter(|(name, _)| is_signed(name)).collect();
-        let signable = Signable { method: "POST", path: "/", params: &params, headers: &signed, body: b"" };
-        let authorization = signable.authorization(&keys.id, &keys.secret);
-        let mut all: Vec<(&str, &str)> =
-            headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        all.push(("authorization", &authorization));
-        let url = format!("{}://{}/?{}", endpoint.scheme, endpoint.host, query(&params));
         self.count(call.action);
-        let outcome = match self.http.send(Method::POST, &url, &all, None).await {
-            Ok(answer) => read(call, &answer),
-            Err(NoAnswer::NotSent(why)) => Err(failure(
-                error(
-                    CloudErrorKind::Busy,
-                    call.action,
-                    format!("no connection to {}: {why}", endpoint.host),
-                ),
-                Then::Throttled,
-            )),
-            Err(NoAnswer::Lost(why)) => Err(failure(
-                error(
-                    CloudErrorKind::Unknown,
-                    call.action,
-                    format!("no answer from {}: {why}", endpoint.host),
-                ),
-                Then::Repeat,
-            )),
-        };
-        match outcome {
+        match exchange(&self.http, endpoint, (call, &params), &keys, now_ms).await {
             Err(mut failed) => {
-                failed.error.message = clean(&failed.error.message, &keys);
-                if failed.then == Then::Renew && !self.credentials.forget(&keys).await {
+                if failed.then == Then::Renew && !self.credentials.forget(&keys) {
                     failed.then = Then::Stop;
                 }
                 Err(failed)
@@ -159,24 +133,76 @@ impl Api {
     }
 }
 
+/// Signs a call with all its parameters, sends it once and reads the answer.
+pub(super) async fn exchange(
+    http: &Http,
+    endpoint: &Endpoint,
+    (call, params): (&Call, &BTreeMap<String, String>),
+    keys: &Keys,
+    now_ms: i64,
+) -> Result<Value, Failure> {
+    let headers = headers(call, &endpoint.host, keys, now_ms).map_err(|error| failure(error, Then::Stop))?;
+    let signed = headers.clone().into_iter().filter(|(name, _)| is_signed(name)).collect();
+    let signable = Signable { method: "POST", path: "/", params, headers: &signed, body: b"" };
+    let authorization = signable.authorization(&keys.id, &keys.secret);
+    let mut all: Vec<(&str, &str)> =
+        headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    all.push(("authorization", &authorization));
+    let url = format!("{}/?{}", endpoint.url(), query(params));
+    let answer = http.send(Method::POST, &url, Parts { headers: &all, form: None, limit: None }).await;
+    outcome(call, endpoint, answer).map_err(|mut failed| {
+        failed.error.message = clean(&failed.error.message, &[Some(&keys.secret), keys.token.as_ref()]);
+        failed
+    })
+}
+
+/// What came of sending a call.
+pub(super) fn outcome(
+    call: &Call,
+    endpoint: &Endpoint,
+    answer: Result<Answer, NoAnswer>,
+) -> Result<Value, Failure> {
+    let host = &endpoint.host;
+    match answer {
+        Ok(answer) => read(call, &answer),
+        Err(NoAnswer::NotSent(why)) => Err(failure(
+            error(CloudErrorKind::Busy, call.action, format!("no connection to {host}: {why}")),
+            Then::Throttled,
+        )),
+        Err(NoAnswer::Lost(why)) => Err(failure(
+            error(CloudErrorKind::Unknown, call.action, format!("no answer from {host}: {why}")),
+            Then::Repeat,
+        )),
+    }
+}
+
+/// What no other request has.
+pub(super) fn nonce(action: &str) -> Result<String, CloudError> {
+    let mut nonce = [0u8; 16];
+    getrandom::fill(&mut nonce)
+        .map_err(|why| error(CloudErrorKind::Refused, action, format!("no random nonce: {why}")))?;
+    Ok(hex(&nonce))
+}
+
+/// A time as requests carry it; the first of 1970 for a clock out of range, which the server refuses.
+pub(super) fn stamp(now_ms: i64) -> String {
+    let date = jiff::Timestamp::from_millisecond(now_ms).unwrap_or_default();
+    date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
 fn headers(
     call: &Call,
     host: &str,
     keys: &Keys,
     now_ms: i64,
 ) -> Result<BTreeMap<String, String>, CloudError> {
-    let mut nonce = [0u8; 16];
-    getrandom::fill(&mut nonce)
-        .map_err(|why| error(CloudErrorKind::Refused, call.action, format!("no random nonce: {why}")))?;
-    let date = jiff::Timestamp::from_millisecond(now_ms)
-        .map_err(|_| error(CloudErrorKind::Refused, call.action, "the clock is out of range"))?;
     let mut headers: BTreeMap<String, String> = [
         ("accept", "application/json"),
         ("host", host),
         ("x-acs-action", call.action),
         ("x-acs-version", call.product.version()),
-        ("x-acs-date", &date.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
-        ("x-acs-signature-nonce", &hex(&nonce)),
+        ("x-acs-date", &stamp(now_ms)),
+        ("x-acs-signature-nonce", &nonce(call.action)?),
         ("x-acs-content-sha256", &sha256_hex(b"")),
     ]
     .into_iter()
@@ -232,11 +258,10 @@ fn word(text: &str) -> String {
     text.chars().filter(char::is_ascii_graphic).take(128).collect()
 }
 
-/// A message fit to be shown: short, one line, without any key that a server may have quoted back.
-fn clean(message: &str, keys: &Keys) -> String {
-    let secrets = [Some(&keys.secret), keys.token.as_ref()];
+/// A message fit to be shown: short, one line, without any secret that a server may have quoted back.
+pub(super) fn clean(message: &str, secrets: &[Option<&Secret<String>>]) -> String {
     let text = secrets
-        .into_iter()
+        .iter()
         .flatten()
         .fold(message.to_owned(), |text, secret| text.replace(secret.expose().as_str(), "***"));
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(500).collect()

@@ -1,10 +1,12 @@
-//! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`].
+//! Alibaba Cloud: ECS 2014-05-26 and VPC 2016-04-28 behind [`Cloud`], with STS 2015-04-01 for credentials.
 //!
 //! Layers, each on top of the next: `view`, `write`, `wait` say what to ask; `retry` and `page` repeat it;
 //! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
-//! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
+//! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints elsewhere only, and a program that
+//! prints credentials inherits the environment.)
 
 mod checks;
+mod checkup;
 mod classify;
 mod client;
 mod credentials;
@@ -36,11 +38,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use self::client::{Api, error};
-use self::credentials::Credentials;
-use self::endpoints::{Product, endpoint};
+use self::credentials::{Credentials, Setup};
+use self::endpoints::{Endpoint, Product, Side, endpoint};
 use self::http::Http;
 use self::wait::{Kind, Waits};
-use crate::core::inventory::CredentialSource;
+use crate::core::inventory::{CredentialSource, Network};
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
 use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 use crate::ports::{
@@ -48,6 +50,7 @@ use crate::ports::{
     ViewScope,
 };
 
+pub use self::checkup::checkup;
 pub use self::env::Env;
 pub use self::tuning::Tuning;
 
@@ -56,12 +59,18 @@ pub use self::tuning::Tuning;
 pub struct AliyunConfig {
     /// The region of everything.
     pub region: RegionId,
-    /// ECS endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// ECS endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub ecs_endpoint: Option<String>,
-    /// VPC endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// VPC endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub vpc_endpoint: Option<String>,
+    /// STS endpoint as `http(s)://host[:port]`; the vendor's by `network` if absent.
+    pub sts_endpoint: Option<String>,
+    /// Which of the region's endpoints are used where none is given.
+    pub network: Network,
     /// Where the keys come from.
     pub credentials: CredentialSource,
+    /// The profile or section in a file of credentials; else `ALIBABA_CLOUD_PROFILE`, else the file's own choice.
+    pub profile: Option<String>,
     /// The metadata service as `http://host[:port]`; `http://100.100.100.200` if absent.
     pub metadata_base: Option<String>,
     /// Limits and patience.
@@ -85,16 +94,16 @@ impl Aliyun {
     pub fn new(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) -> Result<Self, CloudError> {
         let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
         let AliyunConfig { region, tuning, .. } = config;
-        let ecs = endpoint(Product::Ecs, region, config.ecs_endpoint.as_deref()).map_err(refused)?;
-        let vpc = endpoint(Product::Vpc, region, config.vpc_endpoint.as_deref()).map_err(refused)?;
-        let base = config.metadata_base.as_deref();
-        let credentials = Credentials::new(config.credentials, env, base, tuning.metadata_timeout)?;
-        let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https");
+        let setup = config.setup(env);
+        let [(_, ecs), (_, vpc), (_, sts)] = config.places(&setup)?;
+        let credentials = Credentials::new(&setup)?;
+        let tls = [&ecs, &vpc].iter().any(|endpoint| endpoint.scheme == "https") || credentials.needs_tls();
         let http = Http::new(tuning, tls).map_err(refused)?;
         let api = Api {
             region: region.clone(),
             ecs,
             vpc,
+            sts,
             http,
             credentials,
             clock,
@@ -102,6 +111,36 @@ impl Aliyun {
             calls: Mutex::default(),
         };
         Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
+    }
+}
+
+impl AliyunConfig {
+    fn setup<'a>(&'a self, env: &'a Env) -> Setup<'a> {
+        Setup {
+            source: self.credentials,
+            profile: self.profile.clone().or_else(|| env.get("ALIBABA_CLOUD_PROFILE")),
+            env,
+            metadata_base: self.metadata_base.as_deref(),
+            sts_given: self.sts_endpoint.as_deref(),
+            region: self.region.as_str(),
+            side: Side::of(self.network, env),
+            tuning: &self.tuning,
+        }
+    }
+
+    /// Where the products answer.
+    fn places(&self, setup: &Setup<'_>) -> Result<[(Product, Endpoint); 3], CloudError> {
+        let refused = |why: String| error(CloudErrorKind::Refused, "configuration", why);
+        let place = |product, given: &Option<String>| {
+            let found = endpoint(product, self.region.as_str(), setup.side, given.as_deref());
+            found.map(|found| (product, found)).map_err(refused)
+        };
+        let sts = setup.sts(None, false).map_err(refused)?;
+        Ok([
+            place(Product::Ecs, &self.ecs_endpoint)?,
+            place(Product::Vpc, &self.vpc_endpoint)?,
+            (Product::Sts, sts),
+        ])
     }
 }
 

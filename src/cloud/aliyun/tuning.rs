@@ -13,6 +13,8 @@ pub struct Tuning {
     pub request_timeout: Duration,
     /// Limit for each request to the metadata service.
     pub metadata_timeout: Duration,
+    /// Limit for a program that prints credentials.
+    pub external_timeout: Duration,
     /// First step of the back-off between attempts; it doubles.
     pub retry_base: Duration,
     /// Largest step of the back-off.
@@ -42,6 +44,7 @@ impl Default for Tuning {
             read_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             metadata_timeout: Duration::from_secs(1),
+            external_timeout: Duration::from_secs(60),
             retry_base: Duration::from_millis(200),
             retry_cap: Duration::from_secs(5),
             retry_budget: Duration::from_secs(60),

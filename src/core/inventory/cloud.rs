@@ -4,15 +4,17 @@
 
 use super::mistake::Pos;
 use super::node::Node;
-use super::read::Reader;
+use super::read::{Fields, Reader};
 use super::words::shown;
-use super::{CloudDesired, CredentialSource, Need, Provider, url};
+use super::{CloudDesired, CredentialSource, Need, Network, Provider, url};
 use crate::core::model::{ModelError, RegionId};
 
 /// Overrides `cloud.endpoints.ecs`.
 pub(super) const ECS_ENDPOINT: &str = "EGRESSCTL_ECS_ENDPOINT";
 /// Overrides `cloud.endpoints.vpc`.
 pub(super) const VPC_ENDPOINT: &str = "EGRESSCTL_VPC_ENDPOINT";
+/// Overrides `cloud.endpoints.sts`.
+pub(super) const STS_ENDPOINT: &str = "EGRESSCTL_STS_ENDPOINT";
 /// Overrides `cloud.region`.
 pub(super) const REGION: &str = "ALIBABA_CLOUD_REGION_ID";
 /// Overrides `verify.echo` of all hosts: URLs, separated by commas or white space.
@@ -21,40 +23,32 @@ pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
 impl Reader<'_, '_> {
     /// The cloud's side; `None` if the region is missing or wrong.
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
-        const KNOWN: [&str; 5] = ["provider", "region", "credentials", "endpoints", "limits"];
+        const KNOWN: [&str; 7] =
+            ["provider", "region", "network", "credentials", "profile", "endpoints", "limits"];
         let overridden = self.variable(REGION, region_id);
-        let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
-        let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
+        let mut endpoints =
+            [ECS_ENDPOINT, VPC_ENDPOINT, STS_ENDPOINT].map(|name| self.variable(name, url::endpoint));
         let fields = node.and_then(|node| self.fields(node, "cloud", &KNOWN));
-        let mut provider = None;
-        let mut region = None;
-        let mut credentials = None;
-        let mut ecs = None;
-        let mut vpc = None;
+        let mut desired = None;
         if let Some(fields) = &fields {
-            provider = self.found(fields, "provider", |reader, node| {
+            let provider = self.found(fields, "provider", |reader, node| {
                 reader.choice(node, "cloud.provider", &[("aliyun", Provider::Aliyun)])
             });
-            region = self.found(fields, "region", |reader, node| {
+            let region = self.found(fields, "region", |reader, node| {
                 reader.text(node, "cloud.region", "a region id", region_id)
             });
-            credentials = self.found(fields, "credentials", |reader, node| {
-                let choices = [
-                    ("auto", CredentialSource::Auto),
-                    ("environment", CredentialSource::Environment),
-                    ("ecs-ram-role", CredentialSource::EcsRamRole),
-                ];
-                reader.choice(node, "cloud.credentials", &choices)
+            let network = self.found(fields, "network", |reader, node| {
+                let choices = [("auto", Network::Auto), ("vpc", Network::Vpc), ("public", Network::Public)];
+                reader.choice(node, "cloud.network", &choices)
             });
-            let endpoints = fields.get("endpoints");
-            if let Some(endpoints) =
-                endpoints.and_then(|node| self.fields(node, "cloud.endpoints", &["ecs", "vpc"]))
-            {
-                ecs = self
-                    .found(&endpoints, "ecs", |reader, node| reader.endpoint(node, "cloud.endpoints.ecs"));
-                vpc = self
-                    .found(&endpoints, "vpc", |reader, node| reader.endpoint(node, "cloud.endpoints.vpc"));
+            let credentials = self.found(fields, "credentials", |reader, node| {
+                reader.choice(node, "cloud.credentials", &CredentialSource::ALL)
+            });
+            let profile = self.profile(fields, credentials.as_ref().map(|found| found.value));
+            if let Some(node) = fields.get("endpoints") {
+                self.endpoints(node, &mut endpoints);
             }
+            desired = Some((provider, region, network, credentials, profile));
         }
         let absent = match (node, &fields) {
             (None, _) if self.need == Need::Logins => None,
@@ -67,14 +61,46 @@ impl Reader<'_, '_> {
         {
             self.collector.add(at, message, "expected region: the hosts' region, such as cn-beijing");
         }
+        let (provider, region, network, credentials, profile) = desired.unwrap_or_default();
+        let [ecs_endpoint, vpc_endpoint, sts_endpoint] = endpoints;
         Some(CloudDesired {
             provider: provider.map_or(Provider::Aliyun, |found| found.value),
             region: overridden.or(region.map(|found| found.value))?,
-            ecs_endpoint: ecs_override.or(ecs.map(|found| found.value)),
-            vpc_endpoint: vpc_override.or(vpc.map(|found| found.value)),
+            ecs_endpoint,
+            vpc_endpoint,
+            sts_endpoint,
+            network: network.map(|found| found.value).unwrap_or_default(),
             credentials: credentials.map(|found| found.value).unwrap_or_default(),
             limits: self.limits(fields.as_ref().and_then(|fields| fields.get("limits"))),
+            profile,
         })
+    }
+
+    /// A profile is of one file: beside any other source something else could win over it.
+    fn profile(&mut self, fields: &Fields<'_>, source: Option<CredentialSource>) -> Option<String> {
+        let profile = self.found(fields, "profile", |reader, node| {
+            reader.text(node, "cloud.profile", "the name of a profile", profile_name)
+        })?;
+        if !matches!(source, Some(CredentialSource::CliProfile | CredentialSource::IniFile)) {
+            let message = "cloud.profile is given without the file that it is in";
+            self.collector.add(
+                profile.at,
+                message,
+                "expected credentials: cli-profile or ini-file beside it",
+            );
+        }
+        Some(profile.value)
+    }
+
+    /// The inventory's endpoints, where no variable has won over them.
+    fn endpoints(&mut self, node: &Node, endpoints: &mut [Option<String>; 3]) {
+        const KEYS: [&str; 3] = ["ecs", "vpc", "sts"];
+        let Some(fields) = self.fields(node, "cloud.endpoints", &KEYS) else { return };
+        for (key, endpoint) in KEYS.iter().zip(endpoints) {
+            let label = format!("cloud.endpoints.{key}");
+            let found = self.found(&fields, key, |reader, node| reader.endpoint(node, &label));
+            *endpoint = endpoint.take().or(found.map(|found| found.value));
+        }
     }
 
     /// The echo services from the environment, which replace those of all hosts.
@@ -105,4 +131,10 @@ impl Reader<'_, '_> {
 
 fn region_id(text: &str) -> Result<RegionId, String> {
     text.parse().map_err(|error: ModelError| error.expected.to_owned())
+}
+
+/// A name in a file of credentials. It is shown in messages.
+fn profile_name(text: &str) -> Result<String, String> {
+    let fine = (1..=128).contains(&text.len()) && !text.chars().any(|c| c.is_control() || "[]".contains(c));
+    if fine { Ok(text.to_owned()) } else { Err("the name of a profile".to_owned()) }
 }

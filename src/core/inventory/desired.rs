@@ -71,14 +71,32 @@ pub struct CloudDesired {
     pub provider: Provider,
     /// The region all hosts live in.
     pub region: RegionId,
-    /// ECS endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// ECS endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub ecs_endpoint: Option<String>,
-    /// VPC endpoint as `http(s)://host[:port]`; the region's public one if absent.
+    /// VPC endpoint as `http(s)://host[:port]`; the region's by `network` if absent.
     pub vpc_endpoint: Option<String>,
+    /// STS endpoint as `http(s)://host[:port]`; the vendor's by `network` if absent.
+    pub sts_endpoint: Option<String>,
+    /// Which of the region's endpoints are used where none is given.
+    pub network: Network,
     /// Where the credentials come from.
     pub credentials: CredentialSource,
     /// What the account may have.
     pub limits: Limits,
+    /// The profile or section in the file of credentials; there only with a source that is such a file.
+    pub profile: Option<String>,
+}
+
+/// Which endpoints of a region are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Network {
+    /// Those inside VPCs if `ALIBABA_CLOUD_VPC_ENDPOINT_ENABLED` is `true`, else the public ones.
+    #[default]
+    Auto,
+    /// Those that answer inside VPCs, for a bastion without a way to the internet.
+    Vpc,
+    /// Those on the internet.
+    Public,
 }
 
 /// The clouds that can be driven.
@@ -89,15 +107,42 @@ pub enum Provider {
 }
 
 /// Where credentials are taken from. Secrets themselves are never part of an inventory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum CredentialSource {
-    /// The environment if it has a key, else the instance's RAM role.
+    /// The first of the others, in their order here, that is there.
     #[default]
     Auto,
     /// `ALIBABA_CLOUD_ACCESS_KEY_ID`, `_SECRET` and optionally `ALIBABA_CLOUD_SECURITY_TOKEN`.
     Environment,
+    /// A RAM role by the token of an identity provider, as the three `ALIBABA_CLOUD_…` variables for it say.
+    Oidc,
+    /// A profile of the vendor's command line, `~/.aliyun/config.json`.
+    CliProfile,
+    /// A section of the SDKs' file, `~/.alibabacloud/credentials.ini` or `~/.alibabacloud/credentials`.
+    IniFile,
     /// The RAM role of the instance we run on, by the metadata service.
     EcsRamRole,
+    /// What answers at `ALIBABA_CLOUD_CREDENTIALS_URI`.
+    Uri,
+}
+
+impl CredentialSource {
+    /// All of them, with the words that inventories have for them.
+    pub const ALL: [(&'static str, Self); 7] = [
+        ("auto", Self::Auto),
+        ("environment", Self::Environment),
+        ("oidc", Self::Oidc),
+        ("cli-profile", Self::CliProfile),
+        ("ini-file", Self::IniFile),
+        ("ecs-ram-role", Self::EcsRamRole),
+        ("uri", Self::Uri),
+    ];
+
+    /// Its word in inventories.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(_, source)| *source == self).map_or("auto", |(word, _)| word)
+    }
 }
 
 /// One host with all its settings.

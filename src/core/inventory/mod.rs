@@ -30,8 +30,8 @@ use std::path::PathBuf;
 
 pub use desired::{
     AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
-    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
-    SshDesired, VerifyDesired,
+    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist, Provider, Roster,
+    RouteDesired, SshDesired, VerifyDesired,
 };
 pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;
@@ -80,8 +80,8 @@ pub struct VarsFile {
 
 impl Context {
     /// The variables that count. `HOME` expands `~/` in paths; the others win over what the inventory says.
-    pub const VARIABLES: [&str; 5] =
-        [cloud::ECS_ENDPOINT, cloud::VPC_ENDPOINT, cloud::ECHO, cloud::REGION, "HOME"];
+    pub const VARIABLES: [&str; 6] =
+        [cloud::ECS_ENDPOINT, cloud::VPC_ENDPOINT, cloud::STS_ENDPOINT, cloud::ECHO, cloud::REGION, "HOME"];
 
     fn variable(&self, name: &str) -> Option<&str> {
         self.environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty())
@@ -120,6 +120,17 @@ pub fn roster(file: &str, text: &str, context: &Context) -> Result<Roster, Mista
         Some(Roster { cloud: read.cloud, hosts })
     };
     read(file, text, context, Need::Logins, roster)
+}
+
+/// The cloud that the environment alone names; `None` if it names no region.
+///
+/// # Errors
+/// All mistakes in its variables.
+pub fn cloud_from_environment(context: &Context) -> Result<Option<CloudDesired>, Mistakes> {
+    let mut collector = Collector::new("the environment", "");
+    let mut reader = Reader { collector: &mut collector, context, need: Need::Logins, by_name: false };
+    let cloud = reader.cloud(None, Pos::START);
+    collector.finish().map_or(Ok(cloud), Err)
 }
 
 /// What a text holds; incomplete only after a mistake was recorded.

@@ -124,6 +124,14 @@ faults! {
     USED_BY_SNAT = 400 "InvalidIpStatus.HasBeenUsedBySnatTable" "The removed ip address has been used by snat table.";
     // Not in the tables of the actions: the vendor's general codes, from common use.
     TOKEN_MISMATCH = 403 "InvalidSecurityToken.MismatchWithAccessKey" "Specified SecurityToken mismatch with the AccessKey.";
+    SESSION_ENDED = 403 "InvalidSecurityToken.Expired" "Specified SecurityToken is expired.";
+    ROLE_ARN_BAD = 400 "InvalidParameter.RoleArn" "The parameter RoleArn is wrongly formed.";
+    SESSION_NAME_BAD = 400 "InvalidParameter.RoleSessionName" "The parameter RoleSessionName is wrongly formed.";
+    DURATION_BAD = 400 "InvalidParameter.DurationSeconds" "The Min/Max value of DurationSeconds is 15min/12hours.";
+    POLICY_BAD = 400 "InvalidParameter.PolicyGrammar" "The parameter Policy has not passed grammar check.";
+    ROLE_UNKNOWN = 404 "EntityNotExist.Role" "The specified Role not exists.";
+    PROVIDER_UNKNOWN = 404 "EntityNotExist.OIDCProvider" "The specified OIDC provider not exists.";
+    OIDC_TOKEN_BAD = 400 "AuthenticationFail.OIDCToken.Invalid" "This OIDC token is invalid.";
     ACTION_UNKNOWN = 404 "InvalidAction.NotFound" "Specified api is not found, please check your url and method.";
     VERSION_UNKNOWN = 400 "InvalidVersion" "Specified parameter Version is not valid.";
     BODY_TOO_LARGE = 413 "RequestEntityTooLarge" "The request body is too large.";

@@ -1,4 +1,4 @@
-//! The cloud's API in the lab: ECS 2014-05-26, VPC 2016-04-28 and the one STS action, with signatures verified, states
+//! The cloud's API in the lab: ECS 2014-05-26, VPC 2016-04-28 and what sessions need of STS, with signatures verified, states
 //! that take their time, and effects on the lab's network.
 //!
 //! A call goes straight through ([`handle`]): [`wire`] takes it apart, [`verify`] tells who sends it, [`faults`] tell what
@@ -106,6 +106,13 @@ impl Emulator {
     #[must_use]
     pub fn with_session(mut self, key: AccessKey, token: Secret<String>) -> Self {
         self.verifier.add_session(key, token);
+        self
+    }
+
+    /// Also gives sessions for this token of an identity provider.
+    #[must_use]
+    pub fn with_identity(self, provider_arn: &str, token: Secret<String>) -> Self {
+        self.verifier.sessions().believe(provider_arn, token);
         self
     }
 

@@ -60,6 +60,8 @@ pub(super) fn variables(access: &Access) -> BTreeMap<String, String> {
         ("EGRESSCTL_INVENTORY", paths::inventory().display().to_string()),
         ("EGRESSCTL_ECS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_VPC_ENDPOINT", endpoint(VPC_PORT)),
+        // Every port answers every product.
+        ("EGRESSCTL_STS_ENDPOINT", endpoint(ECS_PORT)),
         ("EGRESSCTL_ECHO", echo_urls().join(",")),
         ("ALIBABA_CLOUD_ACCESS_KEY_ID", access.key.id.clone()),
         ("ALIBABA_CLOUD_ACCESS_KEY_SECRET", access.key.secret.expose().clone()),
@@ -91,13 +93,14 @@ fn inventory(spec: &LabSpec) -> String {
     let mut text = format!(
         "# The hosts of this lab. It is as temporary as the lab.\n\
          cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  limits: {{eips: {}}}\n  \
-         endpoints:\n    ecs: {}\n    vpc: {}\n\
+         endpoints:\n    ecs: {}\n    vpc: {}\n    sts: {}\n\
          defaults:\n  ssh:\n    user: root\n    key: {}\n    known_hosts: [{}]\n  \
          verify:\n    echo:\n      - {text_echo}\n      - {json_echo}\n\
          hosts:\n",
         Tuning::default().eip_quota,
         endpoint(ECS_PORT),
         endpoint(VPC_PORT),
+        endpoint(ECS_PORT),
         paths::key().display(),
         paths::known_hosts().display(),
     );

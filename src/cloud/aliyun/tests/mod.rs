@@ -2,9 +2,15 @@
 
 #![expect(clippy::needless_pass_by_value, reason = "a script reads better when it hands its answers over")]
 
+mod broken;
 mod calls;
 mod checks;
+mod checkups;
+mod instances;
+mod programs;
 mod roles;
+mod sessions;
+mod sources;
 mod views;
 mod waits;
 mod writes;
@@ -31,6 +37,7 @@ struct Seen {
     path: String,
     params: BTreeMap<String, String>,
     headers: BTreeMap<String, String>,
+    body: String,
 }
 
 impl Seen {
@@ -103,28 +110,33 @@ impl Stub {
         let log = Arc::new(Mutex::new(Vec::<Seen>::new()));
         let (script, record) = (Arc::new(script), Arc::clone(&log));
         let answer = move |request: Request| {
-            let query = request.uri().query().unwrap_or_default().to_owned();
-            let params = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-                let (key, value) = pair.split_once('=').unwrap();
-                (unpct(key), unpct(value))
-            });
-            let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
-                (name.to_string(), value.to_str().unwrap().to_owned())
-            };
-            let seen = Seen {
-                method: request.method().to_string(),
-                path: request.uri().path().to_owned(),
-                params: params.collect(),
-                headers: request.headers().iter().map(header).collect(),
-            };
-            let nth = {
-                let mut log = record.lock().unwrap();
-                let nth = log.iter().filter(|s| s.action() == seen.action() && s.path == seen.path).count();
-                log.push(seen.clone());
-                nth
-            };
-            let reply = script(&seen, nth);
+            let (script, record) = (Arc::clone(&script), Arc::clone(&record));
             async move {
+                let (head, body) = request.into_parts();
+                let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
+                let query = head.uri.query().unwrap_or_default().to_owned();
+                let params = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+                    let (key, value) = pair.split_once('=').unwrap();
+                    (unpct(key), unpct(value))
+                });
+                let header = |(name, value): (&axum::http::HeaderName, &axum::http::HeaderValue)| {
+                    (name.to_string(), value.to_str().unwrap().to_owned())
+                };
+                let seen = Seen {
+                    method: head.method.to_string(),
+                    path: head.uri.path().to_owned(),
+                    params: params.collect(),
+                    headers: head.headers.iter().map(header).collect(),
+                    body: String::from_utf8(body.to_vec()).unwrap(),
+                };
+                let nth = {
+                    let mut log = record.lock().unwrap();
+                    let nth =
+                        log.iter().filter(|s| s.action() == seen.action() && s.path == seen.path).count();
+                    log.push(seen.clone());
+                    nth
+                };
+                let reply = script(&seen, nth);
                 tokio::time::sleep(reply.delay).await;
                 let mut response = Response::builder().status(reply.status);
                 if let Some(ms) = reply.retry_after_ms {
@@ -216,7 +228,10 @@ fn config(base: &str, tuning: Tuning) -> AliyunConfig {
         region: "cn-beijing".parse().unwrap(),
         ecs_endpoint: Some(base.to_owned()),
         vpc_endpoint: Some(base.to_owned()),
+        sts_endpoint: Some(base.to_owned()),
+        network: Network::Auto,
         credentials: CredentialSource::Auto,
+        profile: None,
         metadata_base: Some(base.to_owned()),
         tuning,
     }

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::{Given, MOST_HOSTS, Tree, Var, Vars, literal, range, tokens};
+use super::{Given, MOST_HOSTS, Tree, Var, Vars, literal, range};
 use crate::core::inventory::mistake::{Collector, Pos};
 use crate::core::inventory::words::shown;
+use crate::core::words::words as shell_words;
 
 /// What the lines of a section are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl Ini<'_, '_> {
     }
 
     fn host(&mut self, line: &str, at: Pos, group: &str) {
-        let words = match tokens::words(line) {
+        let words = match shell_words(line, Some('#')) {
             Ok(words) => words,
             Err(wrong) => return self.collector.add(at, wrong, "expected a host and key=value words"),
         };

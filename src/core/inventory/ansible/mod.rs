@@ -10,7 +10,6 @@ mod range;
 mod resolve;
 #[cfg(test)]
 mod tests;
-mod tokens;
 mod translate;
 mod yaml;
 

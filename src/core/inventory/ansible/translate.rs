@@ -6,10 +6,11 @@ use std::net::Ipv4Addr;
 use std::rc::Rc;
 
 use super::resolve::Host;
-use super::{Given, Var, Vars, tokens};
+use super::{Given, Var, Vars};
 use crate::core::inventory::mistake::{Collector, Pos};
 use crate::core::inventory::node::{Entry, Node, Value};
 use crate::core::inventory::words::shown;
+use crate::core::words::words as shell_words;
 
 /// What Ansible calls the connection that we make.
 const CONNECTIONS: [&str; 5] = ["ssh", "smart", "paramiko", "paramiko_ssh", "ansible.builtin.ssh"];
@@ -122,7 +123,7 @@ impl Translator<'_, '_> {
 
     /// The jump host that arguments for ssh(1) name; what else they say is for another program.
     fn jump(&mut self, text: &str, name: &str, at: Pos) -> Option<String> {
-        let words = match tokens::words(text) {
+        let words = match shell_words(text, Some('#')) {
             Ok(words) => words.into_iter().map(|(_, word)| word).collect::<Vec<_>>(),
             Err(wrong) => {
                 self.collector.add(at, format!("in {name}: {wrong}"), "expected arguments for ssh");

@@ -1,36 +1,15 @@
-//! What belongs to the account: who calls, regions, quotas.
+//! What belongs to the account: regions, quotas.
 
 use serde_json::{Value, json};
 
 use super::super::errors::ApiError;
-use super::super::verify::Caller;
 use super::{Context, Done};
-use crate::lab::spec::{RAM_ROLE, REGION};
+use crate::lab::spec::REGION;
 
 /// The lab's account.
 pub(super) const ACCOUNT: &str = "1234567890123456";
 /// The same as a number.
 pub(super) const ACCOUNT_NUMBER: u64 = 1_234_567_890_123_456;
-
-/// `GetCallerIdentity`.
-pub(super) fn caller(context: &mut Context<'_>) -> Result<Done, ApiError> {
-    Done::read(match context.caller {
-        Caller::User => json!({
-            "AccountId": ACCOUNT,
-            "Arn": format!("acs:ram::{ACCOUNT}:user/lab"),
-            "IdentityType": "RAMUser",
-            "PrincipalId": "300000000000000001",
-            "UserId": "300000000000000001",
-        }),
-        Caller::Role => json!({
-            "AccountId": ACCOUNT,
-            "Arn": format!("acs:ram::{ACCOUNT}:assumed-role/{RAM_ROLE}/lab"),
-            "IdentityType": "AssumedRoleUser",
-            "PrincipalId": "300000000000000002:lab",
-            "RoleId": "300000000000000002",
-        }),
-    })
-}
 
 /// `DescribeRegions`.
 pub(super) fn regions(_: &mut Context<'_>) -> Result<Done, ApiError> {

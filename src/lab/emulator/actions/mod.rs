@@ -11,6 +11,7 @@ mod group;
 mod instance;
 mod nat;
 mod route;
+mod sts;
 mod tags;
 mod vswitch;
 
@@ -21,7 +22,7 @@ use super::errors::{ApiError, REGION_UNKNOWN, VPC_REGION_UNKNOWN};
 use super::params::{Params, missing};
 use super::state::{Cloud, words};
 use super::tuning::Tuning;
-use super::verify::Caller;
+use super::verify::{Caller, Sessions};
 use crate::core::model::{AllocationId, EniId, InstanceId};
 use crate::lab::spec::REGION;
 
@@ -109,6 +110,8 @@ pub(crate) struct Context<'a> {
     pub now_ms: i64,
     /// Who calls.
     pub caller: Caller,
+    /// What STS has given.
+    pub sessions: &'a Sessions,
 }
 
 /// Must the call name its region?
@@ -129,6 +132,8 @@ pub(crate) struct Action {
     pub write: bool,
     /// It knows `ClientToken`.
     pub token: bool,
+    /// It needs no signature: its parameters prove who calls.
+    pub unsigned: bool,
     region: Region,
     run: fn(&mut Context<'_>) -> Result<Done, ApiError>,
 }
@@ -136,16 +141,21 @@ pub(crate) struct Action {
 type Run = fn(&mut Context<'_>) -> Result<Done, ApiError>;
 
 const fn read(product: Product, name: &'static str, run: Run) -> Action {
-    Action { product, name, write: false, token: false, region: Region::Required, run }
+    Action { product, name, write: false, token: false, unsigned: false, region: Region::Required, run }
 }
 
 const fn write(product: Product, name: &'static str, run: Run) -> Action {
-    Action { product, name, write: true, token: false, region: Region::Required, run }
+    Action { product, name, write: true, token: false, unsigned: false, region: Region::Required, run }
 }
 
 impl Action {
     const fn with_token(mut self) -> Self {
         self.token = true;
+        self
+    }
+
+    const fn unsigned(mut self) -> Self {
+        self.unsigned = true;
         self
     }
 
@@ -158,7 +168,7 @@ impl Action {
 use Product::{Ecs, Sts, Vpc};
 
 /// Every action the emulator knows.
-pub(crate) static ACTIONS: [Action; 29] = [
+pub(crate) static ACTIONS: [Action; 31] = [
     read(Ecs, "DescribeInstances", instance::describe),
     read(Ecs, "DescribeInstanceTypes", instance::describe_types).anywhere(),
     read(Ecs, "DescribeNetworkInterfaces", eni_read::describe),
@@ -187,7 +197,9 @@ pub(crate) static ACTIONS: [Action; 29] = [
     read(Vpc, "DescribeRouteEntryList", route::entries),
     write(Vpc, "TagResources", tags::tag_eips),
     write(Vpc, "UnTagResources", tags::untag_eips),
-    read(Sts, "GetCallerIdentity", account::caller).anywhere(),
+    read(Sts, "GetCallerIdentity", sts::caller).anywhere(),
+    read(Sts, "AssumeRole", sts::assume).anywhere(),
+    read(Sts, "AssumeRoleWithOIDC", sts::assume_with_token).anywhere().unsigned(),
 ];
 
 /// Finds an action.

@@ -1,7 +1,7 @@
 //! A small client: signs, sends, parses. Signing here only has to agree with the verifier, which the vectors pin down.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -28,6 +28,8 @@ pub(super) struct Lab {
     pub(super) fabric: Arc<Recorder>,
     addresses: [String; 2],
     nonce: AtomicU64,
+    /// How far the client's clock is ahead of the wall's, milliseconds.
+    pub(super) ahead_ms: AtomicI64,
     server: JoinHandle<()>,
 }
 
@@ -39,16 +41,17 @@ impl Drop for Lab {
 
 /// Credentials of a call.
 #[derive(Clone, Copy)]
-pub(super) struct Who {
-    pub(super) id: &'static str,
-    pub(super) secret: &'static str,
-    pub(super) token: Option<&'static str>,
+pub(super) struct Who<'a> {
+    pub(super) id: &'a str,
+    pub(super) secret: &'a str,
+    pub(super) token: Option<&'a str>,
 }
 
-pub(super) const USER: Who = Who { id: "lab-key", secret: "lab-secret", token: None };
-pub(super) const ROLE: Who = Who { id: "STS.lab", secret: "session-secret", token: Some("lab token+/=") };
+pub(super) const USER: Who<'static> = Who { id: "lab-key", secret: "lab-secret", token: None };
+pub(super) const ROLE: Who<'static> =
+    Who { id: "STS.lab", secret: "session-secret", token: Some("lab token+/=") };
 
-fn key(who: Who) -> AccessKey {
+fn key(who: Who<'_>) -> AccessKey {
     AccessKey { id: who.id.to_owned(), secret: Secret::new(who.secret.to_owned()) }
 }
 
@@ -91,7 +94,7 @@ impl Lab {
         let [ecs, vpc] = listeners;
         let serving = Arc::clone(&emulator);
         let server = tokio::spawn(async move { serve(ecs, vpc, serving).await.unwrap() });
-        Self { emulator, fabric, addresses, nonce: AtomicU64::new(0), server }
+        Self { emulator, fabric, addresses, nonce: AtomicU64::new(0), ahead_ms: AtomicI64::new(0), server }
     }
 
     /// Calls with the region filled in; the status and the parsed body.
@@ -140,7 +143,7 @@ impl Lab {
     /// Signs and sends, products by turns to both ports: each serves both.
     pub(super) async fn send(
         &self,
-        who: Who,
+        who: Who<'_>,
         version: &str,
         action: &str,
         params: &[(&str, &str)],
@@ -163,7 +166,7 @@ impl Lab {
     }
 
     /// The address and the head of a signed request.
-    fn signed(&self, who: Who, version: &str, action: &str, params: &[(&str, &str)]) -> (String, String) {
+    fn signed(&self, who: Who<'_>, version: &str, action: &str, params: &[(&str, &str)]) -> (String, String) {
         let count = self.nonce.fetch_add(1, Ordering::Relaxed);
         let host = self.addresses[usize::from(count % 2 == 1)].clone();
         let query: Vec<(String, String)> =
@@ -174,7 +177,7 @@ impl Lab {
             ("host", host.clone()),
             ("x-acs-action", action.to_owned()),
             ("x-acs-content-sha256", empty.clone()),
-            ("x-acs-date", second(jiff::Timestamp::now().as_millisecond())),
+            ("x-acs-date", second(self.date_ms())),
             ("x-acs-signature-nonce", format!("nonce-{count}")),
             ("x-acs-version", version.to_owned()),
         ];
@@ -192,6 +195,10 @@ impl Lab {
         headers.push(("authorization", authorization));
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         (host, format!("POST /?{query} HTTP/1.1\r\n{headers}content-length: 0\r\n"))
+    }
+
+    fn date_ms(&self) -> i64 {
+        jiff::Timestamp::now().as_millisecond() + self.ahead_ms.load(Ordering::Relaxed)
     }
 
     /// A read of the lab's side door.

@@ -7,4 +7,5 @@ mod groups;
 mod procedure;
 mod reading;
 mod refusals;
+mod sts;
 mod tokens;

@@ -6,6 +6,7 @@
 mod acs3;
 pub(super) mod canonical;
 mod rpc_v1;
+mod sessions;
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +16,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::errors::{
-    ApiError, INCOMPLETE_SIGNATURE, KEY_UNKNOWN, NONCE_USED, TIMESTAMP_EXPIRED, TOKEN_MISMATCH,
+    ApiError, INCOMPLETE_SIGNATURE, KEY_UNKNOWN, NONCE_USED, SESSION_ENDED, TIMESTAMP_EXPIRED, TOKEN_MISMATCH,
 };
 use super::wire::Request;
 use crate::core::model::Secret;
 use crate::ports::Clock;
+pub(crate) use sessions::{Assumed, Session, Sessions};
 
 /// How far a client's clock may be off, either way.
 const SKEW_MS: i64 = 15 * 60 * 1000;
@@ -34,12 +36,16 @@ pub struct AccessKey {
 }
 
 /// Who a verified request is from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
+    /// Nobody, for the one action that needs no signature.
+    Nobody,
     /// A user with a permanent access key.
     User,
-    /// A session of the RAM role.
+    /// A session of the bastion's RAM role.
     Role,
+    /// A session that STS gave.
+    Assumed(Arc<Assumed>),
 }
 
 struct Credential {
@@ -58,6 +64,7 @@ struct Claim<'a> {
 /// Checks requests against the known credentials.
 pub(crate) struct Verifier {
     credentials: Vec<Credential>,
+    sessions: Sessions,
     clock: Arc<dyn Clock>,
     nonces: Mutex<HashMap<(String, String), i64>>,
 }
@@ -71,12 +78,18 @@ impl fmt::Debug for Verifier {
 impl Verifier {
     /// A verifier that knows one permanent key.
     pub(crate) fn new(key: AccessKey, clock: Arc<dyn Clock>) -> Self {
-        Self { credentials: vec![Credential { key, token: None }], clock, nonces: Mutex::default() }
+        let credentials = vec![Credential { key, token: None }];
+        Self { credentials, sessions: Sessions::default(), clock, nonces: Mutex::default() }
     }
 
     /// Also accepts a session: a key that is valid together with its token only.
     pub(crate) fn add_session(&mut self, key: AccessKey, token: Secret<String>) {
         self.credentials.push(Credential { key, token: Some(token) });
+    }
+
+    /// What STS has given.
+    pub(crate) fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// Takes the time from another clock.
@@ -112,16 +125,27 @@ impl Verifier {
         claim: &Claim<'_>,
         signature: impl FnOnce(&Secret<String>) -> Result<(), ApiError>,
     ) -> Result<Caller, ApiError> {
-        let credential =
-            self.credentials.iter().find(|known| known.key.id == claim.key_id).ok_or(KEY_UNKNOWN)?;
-        let caller = match (&credential.token, claim.token) {
-            (None, None) => Caller::User,
-            (Some(token), Some(given)) if token.expose() == given => Caller::Role,
+        let given = self.sessions.find(claim.key_id);
+        let known = self.credentials.iter().find(|known| known.key.id == claim.key_id);
+        let (secret, wanted, caller) = match (&given, known) {
+            (Some(Session { key, token, assumed, .. }), _) => {
+                (&key.secret, Some(token), Caller::Assumed(Arc::clone(assumed)))
+            }
+            (None, Some(Credential { key, token: Some(token) })) => (&key.secret, Some(token), Caller::Role),
+            (None, Some(Credential { key, token: None })) => (&key.secret, None, Caller::User),
+            (None, None) => return Err(KEY_UNKNOWN.into()),
+        };
+        match (wanted, claim.token) {
+            (None, None) => {}
+            (Some(token), Some(sent)) if token.expose() == sent => {}
             (Some(_), None) => return Err(KEY_UNKNOWN.into()),
             _ => return Err(TOKEN_MISMATCH.into()),
-        };
+        }
         self.check_date(claim.date)?;
-        signature(&credential.key.secret)?;
+        signature(secret)?;
+        if given.as_ref().is_some_and(|session| session.expires_ms <= self.now_ms()) {
+            return Err(SESSION_ENDED.into());
+        }
         self.spend(claim)?;
         Ok(caller)
     }

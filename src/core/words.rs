@@ -1,7 +1,10 @@
-//! A line of an INI inventory as words: quotes, backslashes and comments as a POSIX shell has them.
+//! A line as words: quotes, backslashes and comments as a POSIX shell has them, and nothing else of a shell.
 
-/// The words of a line up to an unquoted `#`, each with its column in characters from 1; the error says what is wrong.
-pub(super) fn words(line: &str) -> Result<Vec<(usize, String)>, String> {
+/// The words of a line up to an unquoted `comment`, each with its column in characters from 1.
+///
+/// # Errors
+/// A phrase that says what is wrong.
+pub(crate) fn words(line: &str, comment: Option<char>) -> Result<Vec<(usize, String)>, String> {
     let mut words = Vec::new();
     let mut word: Option<(usize, String)> = None;
     let mut quote: Option<char> = None;
@@ -25,7 +28,7 @@ pub(super) fn words(line: &str) -> Result<Vec<(usize, String)>, String> {
                 word.get_or_insert_with(current);
                 quote = Some(c);
             }
-            (None, '#') => break,
+            (None, c) if comment == Some(c) => break,
             (None, c) if c.is_whitespace() => words.extend(word.take()),
             (None, c) => word.get_or_insert_with(current).1.push(c),
         }
@@ -43,12 +46,16 @@ mod tests {
 
     #[test]
     fn words_are_a_shells() {
-        let only = |line| words(line).unwrap().into_iter().map(|(_, word)| word).collect::<Vec<_>>();
+        let only =
+            |line| words(line, Some('#')).unwrap().into_iter().map(|(_, word)| word).collect::<Vec<_>>();
         assert_eq!(only("web1  a=1 b='x y' # c"), ["web1", "a=1", "b=x y"]);
         assert_eq!(only(r#"w a="say \"x\" \n" b=c\ d"#), ["w", r#"a=say "x" \n"#, "b=c d"]);
         assert_eq!(only("a#b c"), ["a"]);
         assert_eq!(only("''"), [""]);
-        assert_eq!(words("  é x").unwrap(), [(3, "é".to_owned()), (5, "x".to_owned())]);
-        assert!(words("a='b").is_err() && words("a\\").is_err());
+        assert_eq!(words("  é x", None).unwrap(), [(3, "é".to_owned()), (5, "x".to_owned())]);
+        assert_eq!(words("a#b", None).unwrap(), [(1, "a#b".to_owned())]);
+        for wrong in ["a='b", "a\\"] {
+            assert!(words(wrong, None).is_err(), "{wrong}");
+        }
     }
 }
