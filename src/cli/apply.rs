@@ -4,6 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::Args;
 
 use super::change::ChangeArgs;
@@ -41,10 +42,10 @@ pub(super) struct ApplyArgs {
     #[arg(short = 'C', long)]
     check: bool,
     /// Show every line of every diff
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, env = "EGRESSCTL_DIFF", value_parser = BoolishValueParser::new())]
     diff: bool,
     /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_REPORT")]
     report: Option<PathBuf>,
 }
 
