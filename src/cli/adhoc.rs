@@ -42,16 +42,33 @@ struct BecomeArgs {
     #[arg(short = 'b', long = "become", env = "EGRESSCTL_BECOME", value_parser = BoolishValueParser::new())]
     wanted: bool,
     /// Who to be
-    #[arg(long = "become-user", value_name = "USER", default_value = "root", requires = "wanted", env = "EGRESSCTL_BECOME_USER")]
+    #[arg(
+        long = "become-user",
+        value_name = "USER",
+        default_value = "root",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_USER"
+    )]
     user: String,
     /// By which program
-    #[arg(long = "become-method", value_enum, default_value = "sudo", requires = "wanted", env = "EGRESSCTL_BECOME_METHOD")]
+    #[arg(
+        long = "become-method",
+        value_enum,
+        default_value = "sudo",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_METHOD"
+    )]
     method: BecomeMethod,
     /// Ask for the password that the program asks for; once, for all hosts
     #[arg(short = 'K', long = "ask-become-pass", requires = "wanted", conflicts_with = "password_file", env = "EGRESSCTL_ASK_BECOME_PASS", value_parser = BoolishValueParser::new())]
     ask: bool,
     /// Take that password from the first line of FILE
-    #[arg(long = "become-password-file", value_name = "FILE", requires = "wanted", env = "EGRESSCTL_BECOME_PASSWORD_FILE")]
+    #[arg(
+        long = "become-password-file",
+        value_name = "FILE",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_PASSWORD_FILE"
+    )]
     password_file: Option<PathBuf>,
 }
 

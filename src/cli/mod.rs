@@ -203,6 +203,9 @@ mod tests {
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         let idle: Vec<_> = OF_ONE_CALL.iter().filter(|long| !excepted.contains(**long)).collect();
-        assert!(idle.iter().all(|long| ["help", "version"].contains(long)), "exceptions for nothing: {idle:?}");
+        assert!(
+            idle.iter().all(|long| ["help", "version"].contains(long)),
+            "exceptions for nothing: {idle:?}"
+        );
     }
 }

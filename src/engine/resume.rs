@@ -8,7 +8,7 @@ use super::claim::claim;
 use super::drive::Driver;
 use super::history::Story;
 use super::ops::HostTask;
-use super::rollback::{changed_since, empty_plan, finish};
+use super::rollback::{changed_since, empty_plan, finish, unexpected};
 use super::rollout::{Terms, roll};
 use super::unfinished::{Left, left};
 use super::{Discovered, EngineError, World, discover, fleet};
@@ -109,7 +109,12 @@ pub async fn resume(
         async move {
             let result = match work {
                 Work::Nothing(outcome) => report_of(&approved, outcome),
-                Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
+                Work::GoOn(story, steps) => {
+                    let (own, run) = (task.clone(), Arc::clone(&run));
+                    let ended =
+                        fleet::alone(async move { go_on(&own, &run, *story, steps, back).await }).await;
+                    ended.unwrap_or_else(|| report_of(&approved, unexpected()))
+                }
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             let ended = RunNote::HostEnded { host: host.clone(), outcome: outcome.clone() };
@@ -121,10 +126,7 @@ pub async fn resume(
         }
     })
     .await;
-    let gone = |host: &HostDesired| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, stage, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
-    };
+    let gone = |host: &HostDesired| lost(world, stage, report_of(&empty_plan(host), unexpected()));
     let results = results.into_iter().zip(&begun);
     let mut results: Vec<HostReport> =
         results.map(|(result, host)| result.unwrap_or_else(|| gone(host))).collect();

@@ -114,7 +114,11 @@ pub async fn rollback(
             let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
             let result = match refused.or_else(stopped) {
                 Some(outcome) => report_of(&empty_plan(&task.host), outcome),
-                None => one_host(&task, &run, back, adrift).await,
+                None => {
+                    let (own, run) = (task.clone(), Arc::clone(&run));
+                    let ended = fleet::alone(async move { one_host(&own, &run, back, adrift).await }).await;
+                    ended.unwrap_or_else(|| report_of(&empty_plan(&task.host), unexpected()))
+                }
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             let world = &task.world;
@@ -127,14 +131,16 @@ pub async fn rollback(
         }
     })
     .await;
-    let lost = |host: &HostDesired| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, Stage::Rollback, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
-    };
+    let lost = |host: &HostDesired| lost(world, Stage::Rollback, report_of(&empty_plan(host), unexpected()));
     let results = results.into_iter().zip(hosts);
     let results = results.map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect();
     world.events.emit(Event::StageFinished { stage: Stage::Rollback });
     results
+}
+
+/// How a host ended whose task came to no end of its own.
+pub(super) fn unexpected() -> HostOutcome {
+    HostOutcome::Unknown("its task failed unexpectedly; its journal tells how far it came".to_owned())
 }
 
 pub(super) fn empty_plan(host: &HostDesired) -> HostPlan {
