@@ -14,9 +14,10 @@ use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{EniId, HostName, RunId};
 use crate::core::observed::{CloudView, EipHolder};
-use crate::core::plan::{HostPlan, Known, OWNER_TAG, StepKind, Verdict};
+use crate::core::plan::{HostPlan, Known, OWNER_TAG, Plan, StepKind, Verdict};
 use crate::core::report::HostReport;
-use crate::core::run::RunNote;
+use crate::core::rollout::Rollout;
+use crate::core::run::{Planned, RunNote};
 use crate::core::saga::{End, Record, Saga};
 use crate::ports::RunVerb;
 
@@ -84,6 +85,24 @@ pub async fn rollback_hosts(world: &World, run: &RunId) -> Result<Vec<RollbackHo
 /// Takes hosts of a run back, under the id of a new run, and proves it: inbound holds, and the host leaves from its own
 /// address again.
 pub async fn rollback(
+    world: &World,
+    run: &RunId,
+    hosts: &[(&HostDesired, RollbackHost)],
+    discovered: &Discovered,
+) -> Vec<HostReport> {
+    // Resuming begins the rest of these.
+    let chosen = Plan { hosts: hosts.iter().map(|(host, _)| empty_plan(host)).collect() };
+    let by = world.claims.operator.to_string();
+    let planned = Planned { plan: chosen, saved: None, by, rollout: Rollout::default() };
+    let noted = world.journal.note(run, world.clock.now_ms(), &RunNote::Planned(Box::new(planned))).await;
+    if let Err(error) = noted {
+        world.stop.because(error.to_string());
+    }
+    take_back(world, run, hosts, discovered).await
+}
+
+/// The same for hosts that the run is known to be for.
+pub(super) async fn take_back(
     world: &World,
     run: &RunId,
     hosts: &[(&HostDesired, RollbackHost)],

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use egressctl::ports::{Keepalive, SshErrorKind, Target, Transport as _};
-use russh::server::{self, Auth, VerifiedPublicKey};
+use russh::server::{self, Auth, PublicKeyOffer, VerifiedPublicKey};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
@@ -51,7 +51,7 @@ impl server::Handler for Punishing {
     async fn auth_publickey_offered(
         &mut self,
         user: &str,
-        _: &russh::keys::PublicKey,
+        _: PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
         self.has_tried = true;
         Ok(if user == self.admits { Auth::Accept } else { Auth::reject() })

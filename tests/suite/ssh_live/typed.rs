@@ -132,7 +132,7 @@ fn without_a_terminal_one_error_says_what_to_do_instead() {
     let (fleet, _) = asked::fleet("unused");
     let without =
         |words: &[&str]| -> Answer { in_a_session(&[], &fleet.command(words)).output().unwrap().into() };
-    let answer = without(&["run", "-k", "-l", "web", "--", "true"]);
+    let answer = without(&["run", "-k", "-l", "web", "--progress", "never", "--", "true"]);
     assert_eq!(answer.code, 4, "{}{}", answer.out, answer.err);
     let said = format!("{}{}", answer.out, answer.err);
     for part in ["there is no terminal", "SSH_ASKPASS", "--key-file"] {
