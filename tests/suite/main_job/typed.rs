@@ -9,7 +9,7 @@ const SCRIPT: &str = r#"
     typed() {
         name=$1; shift
         rm -f "$KEPT/keys"; mkfifo "$KEPT/keys"
-        script -qfec "\"$EGRESSCTL\" apply --progress never --limit 'web*:host*' $*" "$KEPT/$name.screen" <"$KEPT/keys" >/dev/null 2>&1 &
+        env --default-signal=INT,QUIT script -qfec "\"$EGRESSCTL\" apply --progress never --limit 'web*:host*' $*" "$KEPT/$name.screen" <"$KEPT/keys" >/dev/null 2>&1 &
         typist=$!
         exec 9>"$KEPT/keys"
     }
