@@ -301,7 +301,7 @@ async fn a_panic_while_a_host_is_taken_back_or_gone_on_with_is_told_and_written_
             "{report:#?}"
         );
     }
-    let events = rig.events.0.lock().unwrap();
+    let events = std::mem::take(&mut *rig.events.0.lock().unwrap());
     let done = events.iter().filter(|event| {
         matches!(event, Event::HostDone { outcome: HostOutcome::Unknown(why), .. } if why.contains("unexpectedly"))
     });
