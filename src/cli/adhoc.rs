@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::clock::SystemClock;
@@ -30,7 +31,7 @@ pub(super) struct AdhocArgs {
     #[command(flatten)]
     become_args: BecomeArgs,
     /// Limit for what is done on a host, in seconds; it is ended there too
-    #[arg(short = 'T', long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(short = 'T', long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), env = "EGRESSCTL_TIMEOUT")]
     timeout: Option<u64>,
 }
 
@@ -38,19 +39,36 @@ pub(super) struct AdhocArgs {
 #[derive(Debug, Args)]
 struct BecomeArgs {
     /// Be somebody else on the hosts
-    #[arg(short = 'b', long = "become")]
+    #[arg(short = 'b', long = "become", env = "EGRESSCTL_BECOME", value_parser = BoolishValueParser::new())]
     wanted: bool,
     /// Who to be
-    #[arg(long = "become-user", value_name = "USER", default_value = "root", requires = "wanted")]
+    #[arg(
+        long = "become-user",
+        value_name = "USER",
+        default_value = "root",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_USER"
+    )]
     user: String,
     /// By which program
-    #[arg(long = "become-method", value_enum, default_value = "sudo", requires = "wanted")]
+    #[arg(
+        long = "become-method",
+        value_enum,
+        default_value = "sudo",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_METHOD"
+    )]
     method: BecomeMethod,
     /// Ask for the password that the program asks for; once, for all hosts
-    #[arg(short = 'K', long = "ask-become-pass", requires = "wanted", conflicts_with = "password_file")]
+    #[arg(short = 'K', long = "ask-become-pass", requires = "wanted", conflicts_with = "password_file", env = "EGRESSCTL_ASK_BECOME_PASS", value_parser = BoolishValueParser::new())]
     ask: bool,
     /// Take that password from the first line of FILE
-    #[arg(long = "become-password-file", value_name = "FILE", requires = "wanted")]
+    #[arg(
+        long = "become-password-file",
+        value_name = "FILE",
+        requires = "wanted",
+        env = "EGRESSCTL_BECOME_PASSWORD_FILE"
+    )]
     password_file: Option<PathBuf>,
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::change::ChangeArgs;
 use super::clock::new_run_id;
@@ -41,10 +42,10 @@ pub(super) struct ApplyArgs {
     #[arg(short = 'C', long)]
     check: bool,
     /// Show every line of every diff
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, env = "EGRESSCTL_DIFF", value_parser = BoolishValueParser::new())]
     diff: bool,
     /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_REPORT")]
     report: Option<PathBuf>,
 }
 

@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::fleet::Fleet;
 use super::problem::Problem;
@@ -21,10 +22,10 @@ pub(super) const DONE: &str = "done\n";
 #[derive(Debug, Args)]
 pub(super) struct ChangeArgs {
     /// How long to wait for another run to end, such as 30s or 5m
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s", env = "EGRESSCTL_LOCK_TIMEOUT")]
     lock_timeout: Duration,
     /// Start no second process that binds an EIP again if this one dies in between
-    #[arg(long)]
+    #[arg(long, env = "EGRESSCTL_NO_WATCHDOG", value_parser = BoolishValueParser::new())]
     no_watchdog: bool,
     /// How many hosts may be without their EIP at the same time
     #[arg(long, value_name = "N", env = "EGRESSCTL_CUTOVERS", default_value_t = 20)]
@@ -88,7 +89,12 @@ impl Watchdog {
             Problem::failed(format!("the watchdog cannot start: {what}; --no-watchdog goes without"))
         };
         // The running program, even if its file has been replaced meanwhile.
-        let mut child = Command::new("/proc/self/exe")
+        let mut command = Command::new("/proc/self/exe");
+        // It is for every host of the run, and shows nothing: what the environment says about that is for us.
+        for variable in ["EGRESSCTL_LIMIT", "EGRESSCTL_EVENTS", "EGRESSCTL_JSON"] {
+            command.env_remove(variable);
+        }
+        let mut child = command
             .args(["watchdog", run.as_str(), "--progress", "never", "--inventory", &fleet.inventory])
             .arg("--state-dir")
             .arg(&fleet.state)

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::beside;
 use super::clock::SystemClock;
@@ -29,7 +30,7 @@ pub(super) struct FleetArgs {
     #[arg(short, long, value_name = "FILE", env = "EGRESSCTL_INVENTORY")]
     pub(super) inventory: Option<PathBuf>,
     /// Only these hosts: names, groups, globs, `a:b`, `!a`, `&a`, `@FILE`, and of the last run `@failed`, `@unreachable`, `@skipped`, `@unknown`
-    #[arg(short, long, value_name = "PATTERN")]
+    #[arg(short, long, value_name = "PATTERN", env = "EGRESSCTL_LIMIT")]
     pub(super) limit: Option<String>,
     /// How many hosts are worked on at once
     #[arg(
@@ -64,16 +65,16 @@ pub(super) struct StateArgs {
 #[derive(Debug, Args)]
 pub(super) struct ShowArgs {
     /// Colours
-    #[arg(long, value_enum, default_value_t = Color::Auto)]
+    #[arg(long, value_enum, default_value_t = Color::Auto, env = "EGRESSCTL_COLOR")]
     pub(super) color: Color,
     /// How progress is shown
-    #[arg(long, value_enum, default_value_t = Progress::Auto)]
+    #[arg(long, value_enum, default_value_t = Progress::Auto, env = "EGRESSCTL_PROGRESS")]
     pub(super) progress: Progress,
     /// Write every event as a line of JSON to FILE, `-` for standard output
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_EVENTS")]
     pub(super) events: Option<PathBuf>,
     /// The result as one JSON document
-    #[arg(long)]
+    #[arg(long, env = "EGRESSCTL_JSON", value_parser = BoolishValueParser::new())]
     pub(super) json: bool,
 }
 

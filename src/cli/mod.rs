@@ -154,4 +154,67 @@ mod tests {
     fn no_two_options_of_a_verb_are_named_alike() {
         super::Cli::command().debug_assert();
     }
+
+    /// Options without a variable: they say what one call does, and to what. A variable that is still set from an earlier day
+    /// must not consent to anything, and must not change what is written where.
+    const OF_ONE_CALL: [&str; 19] = [
+        "yes",
+        "check",
+        "only-begun",
+        "retry-stuck",
+        "out",
+        "host",
+        "run",
+        "wave",
+        "fingerprints",
+        "script",
+        "stdin",
+        "mode",
+        "owner",
+        "group",
+        "backup",
+        "template",
+        "extra-vars",
+        "help",
+        "version",
+    ];
+
+    fn options(verb: &clap::Command, seen: &mut dyn FnMut(&str, Option<&str>)) {
+        for option in verb.get_arguments() {
+            if let Some(long) = option.get_long() {
+                seen(long, option.get_env().and_then(std::ffi::OsStr::to_str));
+            }
+        }
+        verb.get_subcommands().for_each(|below| options(below, seen));
+    }
+
+    #[test]
+    fn every_option_has_its_variable_but_for_those_of_one_call() {
+        let (mut wrong, mut excepted) = (Vec::new(), std::collections::BTreeSet::new());
+        for verb in super::Cli::command().get_subcommands() {
+            // The lab and its demonstration are for looking at, and what is hidden is called by the program itself.
+            if verb.is_hide_set() || ["lab", "demo"].contains(&verb.get_name()) {
+                continue;
+            }
+            options(verb, &mut |long, variable| {
+                let usual = format!("EGRESSCTL_{}", long.to_uppercase().replace('-', "_"));
+                let expected = match long {
+                    // More than one, on lines of their own.
+                    "ssh-option" => Some("EGRESSCTL_SSH_OPTIONS"),
+                    _ if OF_ONE_CALL.contains(&long) => None,
+                    _ => Some(usual.as_str()),
+                };
+                if variable != expected {
+                    wrong.push(format!("{} --{long}: {variable:?} instead of {expected:?}", verb.get_name()));
+                }
+                excepted.extend(expected.is_none().then(|| long.to_owned()));
+            });
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let idle: Vec<_> = OF_ONE_CALL.iter().filter(|long| !excepted.contains(**long)).collect();
+        assert!(
+            idle.iter().all(|long| ["help", "version"].contains(long)),
+            "exceptions for nothing: {idle:?}"
+        );
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::fleet::{Fleet, FleetArgs};
 use super::problem::Problem;
@@ -17,10 +18,10 @@ pub(super) struct PlanArgs {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Exit with 2 if there is anything to do
-    #[arg(long)]
+    #[arg(long, env = "EGRESSCTL_DETAILED_EXITCODE", value_parser = BoolishValueParser::new())]
     detailed_exitcode: bool,
     /// Show every line of every diff
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, env = "EGRESSCTL_DIFF", value_parser = BoolishValueParser::new())]
     diff: bool,
     /// Save the plan to FILE as well, for `egressctl apply FILE`
     #[arg(long, value_name = "FILE")]

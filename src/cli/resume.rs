@@ -41,7 +41,7 @@ pub(super) struct ResumeArgs {
     #[arg(long)]
     retry_stuck: bool,
     /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_REPORT")]
     report: Option<PathBuf>,
 }
 

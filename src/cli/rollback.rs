@@ -33,7 +33,7 @@ pub(super) struct RollbackArgs {
     #[arg(short, long, alias = "auto-approve")]
     yes: bool,
     /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_REPORT")]
     report: Option<PathBuf>,
 }
 

@@ -20,13 +20,13 @@ pub(super) struct RolloutArgs {
     #[arg(long, value_name = "N|N%", env = "EGRESSCTL_MAX_FAIL")]
     max_fail: Option<Budget>,
     /// Pause between two waves, such as 30s, 10m or 2h
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "waves")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "waves", env = "EGRESSCTL_SOAK")]
     soak: Option<u64>,
     /// Which waves begin only when somebody approves, at the terminal or by `egressctl approve`
-    #[arg(long, value_enum, default_value_t = Asks::Never, requires = "waves")]
+    #[arg(long, value_enum, default_value_t = Asks::Never, requires = "waves", env = "EGRESSCTL_APPROVE")]
     approve: Asks,
     /// Begin nothing more when an approval takes longer than this
-    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "approve")]
+    #[arg(long, value_name = "DURATION", value_parser = duration, requires = "approve", env = "EGRESSCTL_APPROVE_WITHIN")]
     approve_within: Option<u64>,
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 
 use super::adhoc::AdhocArgs;
 use super::problem::Problem;
@@ -32,13 +33,13 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "FILE")]
     stdin: Option<PathBuf>,
     /// Show every line as it comes, behind the host's name
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", env = "EGRESSCTL_STREAM", value_parser = BoolishValueParser::new())]
     stream: bool,
     /// Limit for the time in which a command neither says nor reads anything, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), env = "EGRESSCTL_IDLE_TIMEOUT")]
     idle_timeout: Option<u64>,
     /// Kilobytes kept of each host's standard output, and of its standard error; the rest is dropped, and said so
-    #[arg(long, value_name = "KB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    #[arg(long, value_name = "KB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=1_048_576), env = "EGRESSCTL_MAX_OUTPUT")]
     max_output: u32,
     /// The command: a program and its arguments, each one word there as here (for pipes: sh -c '…')
     #[arg(last = true, value_name = "CMD", required_unless_present = "script")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use clap::builder::BoolishValueParser;
 use serde_json::{Value, json};
 
 use super::fleet::ShowArgs;
@@ -22,7 +23,7 @@ pub(super) struct ShowPlanArgs {
     #[arg(long, value_name = "HOST")]
     host: Option<HostName>,
     /// Show every line of every diff
-    #[arg(short = 'D', long)]
+    #[arg(short = 'D', long, env = "EGRESSCTL_DIFF", value_parser = BoolishValueParser::new())]
     diff: bool,
     #[command(flatten)]
     show: ShowArgs,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 
 use super::problem::Problem;
@@ -27,7 +28,7 @@ pub(super) struct SshArgs {
     #[arg(long, alias = "private-key", value_name = "FILE", env = "EGRESSCTL_KEY_FILE")]
     key_file: Option<PathBuf>,
     /// Log in by a password, asked for once
-    #[arg(short = 'k', long)]
+    #[arg(short = 'k', long, env = "EGRESSCTL_ASK_PASS", value_parser = BoolishValueParser::new())]
     ask_pass: bool,
     /// Go through jump hosts, `user@host:port,...` from here to the hosts; `none`: directly
     #[arg(short = 'J', long = "jump", value_name = "CHAIN", env = "EGRESSCTL_JUMP")]

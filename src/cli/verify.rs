@@ -18,7 +18,7 @@ pub(super) struct VerifyArgs {
     #[command(flatten)]
     fleet: FleetArgs,
     /// Write the report to FILE as well: .html, .txt, .xml (JUnit), else JSON
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "EGRESSCTL_REPORT")]
     report: Option<PathBuf>,
 }
 

@@ -3,12 +3,17 @@
 /// The words close enough to be meant, the closest first: at most a third of the letters differ.
 pub(crate) fn nearest<'k>(word: &str, known: impl IntoIterator<Item = &'k str>) -> Vec<&'k str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
     let mut near: Vec<(usize, &str)> = known
         .into_iter()
         .filter_map(|candidate| {
-            let longer = word.chars().count().max(candidate.chars().count());
-            // Nothing that long is a slip of the fingers, and the distance costs time by the product of the lengths.
-            let limit = if longer > 300 { return None } else { longer.div_ceil(3).min(3) };
+            let other = candidate.chars().count();
+            let longer = length.max(other);
+            let limit = longer.div_ceil(3).min(3);
+            // The distance is at least that of the lengths, and costs time by their product.
+            if length.abs_diff(other) > limit || longer > 300 {
+                return None;
+            }
             let distance = edit_distance(&word, &candidate.to_lowercase());
             (distance <= limit && distance < longer).then_some((distance, candidate))
         })

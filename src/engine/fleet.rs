@@ -90,6 +90,13 @@ where
     results
 }
 
+/// Runs it in a task of its own, which is dropped with the caller; a panic in there gives `None`.
+pub(super) async fn alone<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> Option<R> {
+    let mut alone = JoinSet::new();
+    alone.spawn(work);
+    alone.join_next().await.and_then(Result::ok)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};

@@ -8,7 +8,9 @@ use super::claim::claim;
 use super::drive::Driver;
 use super::history::Story;
 use super::ops::HostTask;
-use super::rollback::{changed_since, empty_plan, finish};
+use super::rollback::{
+    RollbackHost, changed_since, empty_plan, finish, rollback_hosts, take_back, unexpected,
+};
 use super::rollout::{Terms, roll};
 use super::unfinished::{Left, left};
 use super::{Discovered, EngineError, World, discover, fleet};
@@ -24,8 +26,8 @@ use crate::ports::RunVerb;
 /// How far to go on.
 #[derive(Clone, Default)]
 pub struct Resume {
-    /// Begin the hosts that were approved and not begun, too, on these terms; where they say nothing, on the run's own. What
-    /// failed before does not count against the budget: somebody has seen it and goes on.
+    /// Begin the hosts that were approved and not begun, too, on these terms; where they say nothing, on the run's own. A
+    /// rollback has no terms. What failed before does not count against the budget: somebody has seen it and goes on.
     pub begin: Option<Terms>,
     /// Try again where a human was needed.
     pub retry_stuck: bool,
@@ -93,23 +95,28 @@ pub async fn resume(
     let mut fresh = plan(&concerned, &discovered.observed, &world.templates, &policy).hosts;
     let waiting_now = fresh.split_off(begun.len());
     let stage = if verb == RunVerb::Apply { Stage::Apply } else { Stage::Rollback };
+    let back = verb != RunVerb::Apply;
     let items: Vec<(HostTask, HostPlan, Work)> = work
         .into_iter()
         .zip(fresh)
         .map(|((host, work), fresh)| {
-            let approved = plans.get(&host.name).cloned().unwrap_or(fresh);
+            let approved = plans.get(&host.name).filter(|_| !back).cloned().unwrap_or(fresh);
             (apply::task(world, run.as_str(), &host, discovered, &approved), approved, work)
         })
         .collect();
     world.events.emit(Event::StageStarted { stage, hosts: items.len() });
     let id = Arc::new(run.clone());
-    let back = verb != RunVerb::Apply;
     let results = fleet::each(world.settings.forks, items, |(task, approved, work)| {
         let run = Arc::clone(&id);
         async move {
             let result = match work {
                 Work::Nothing(outcome) => report_of(&approved, outcome),
-                Work::GoOn(story, steps) => go_on(&task, &run, *story, steps, back).await,
+                Work::GoOn(story, steps) => {
+                    let (own, run) = (task.clone(), Arc::clone(&run));
+                    let ended =
+                        fleet::alone(async move { go_on(&own, &run, *story, steps, back).await }).await;
+                    ended.unwrap_or_else(|| report_of(&approved, unexpected()))
+                }
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             let ended = RunNote::HostEnded { host: host.clone(), outcome: outcome.clone() };
@@ -121,17 +128,22 @@ pub async fn resume(
         }
     })
     .await;
-    let gone = |host: &HostDesired| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, stage, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
-    };
+    let gone = |host: &HostDesired| lost(world, stage, report_of(&empty_plan(host), unexpected()));
     let results = results.into_iter().zip(&begun);
     let mut results: Vec<HostReport> =
         results.map(|(result, host)| result.unwrap_or_else(|| gone(host))).collect();
     world.events.emit(Event::StageFinished { stage });
-    if let Some(terms) = terms {
-        results.extend(begin(world, run, waiting, waiting_now, discovered, terms).await);
-    }
+    results.extend(match (terms, verb) {
+        (None, _) => Vec::new(),
+        (Some(terms), RunVerb::Apply) => begin(world, run, waiting, waiting_now, discovered, terms).await,
+        (Some(_), RunVerb::Rollback(of)) => {
+            let left = rollback_hosts(world, &of).await?.into_iter();
+            let one = |back: RollbackHost| {
+                waiting.iter().find(|(host, _)| host.name == back.host).map(|(host, _)| (*host, back))
+            };
+            take_back(world, run, &left.filter_map(one).collect::<Vec<_>>(), discovered).await
+        }
+    });
     Ok(results)
 }
 

@@ -14,9 +14,10 @@ use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{EniId, HostName, RunId};
 use crate::core::observed::{CloudView, EipHolder};
-use crate::core::plan::{HostPlan, Known, OWNER_TAG, StepKind, Verdict};
+use crate::core::plan::{HostPlan, Known, OWNER_TAG, Plan, StepKind, Verdict};
 use crate::core::report::HostReport;
-use crate::core::run::RunNote;
+use crate::core::rollout::Rollout;
+use crate::core::run::{Planned, RunNote};
 use crate::core::saga::{End, Record, Saga};
 use crate::ports::RunVerb;
 
@@ -89,6 +90,24 @@ pub async fn rollback(
     hosts: &[(&HostDesired, RollbackHost)],
     discovered: &Discovered,
 ) -> Vec<HostReport> {
+    // Resuming begins the rest of these.
+    let chosen = Plan { hosts: hosts.iter().map(|(host, _)| empty_plan(host)).collect() };
+    let by = world.claims.operator.to_string();
+    let planned = Planned { plan: chosen, saved: None, by, rollout: Rollout::default() };
+    let noted = world.journal.note(run, world.clock.now_ms(), &RunNote::Planned(Box::new(planned))).await;
+    if let Err(error) = noted {
+        world.stop.because(error.to_string());
+    }
+    take_back(world, run, hosts, discovered).await
+}
+
+/// The same for hosts that the run is known to be for.
+pub(super) async fn take_back(
+    world: &World,
+    run: &RunId,
+    hosts: &[(&HostDesired, RollbackHost)],
+    discovered: &Discovered,
+) -> Vec<HostReport> {
     world.events.emit(Event::StageStarted { stage: Stage::Rollback, hosts: hosts.len() });
     let eips = &discovered.observed.cloud.eips;
     let items: Vec<(HostTask, RollbackHost, Option<HostOutcome>, bool)> = hosts
@@ -114,7 +133,11 @@ pub async fn rollback(
             let stopped = || task.world.stop.not_begun().map(HostOutcome::Skipped);
             let result = match refused.or_else(stopped) {
                 Some(outcome) => report_of(&empty_plan(&task.host), outcome),
-                None => one_host(&task, &run, back, adrift).await,
+                None => {
+                    let (own, run) = (task.clone(), Arc::clone(&run));
+                    let ended = fleet::alone(async move { one_host(&own, &run, back, adrift).await }).await;
+                    ended.unwrap_or_else(|| report_of(&empty_plan(&task.host), unexpected()))
+                }
             };
             let (host, outcome) = (result.name.clone(), result.outcome.clone());
             let world = &task.world;
@@ -127,14 +150,16 @@ pub async fn rollback(
         }
     })
     .await;
-    let lost = |host: &HostDesired| {
-        let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-        lost(world, Stage::Rollback, report_of(&empty_plan(host), HostOutcome::Unknown(reason)))
-    };
+    let lost = |host: &HostDesired| lost(world, Stage::Rollback, report_of(&empty_plan(host), unexpected()));
     let results = results.into_iter().zip(hosts);
     let results = results.map(|(result, (host, _))| result.unwrap_or_else(|| lost(host))).collect();
     world.events.emit(Event::StageFinished { stage: Stage::Rollback });
     results
+}
+
+/// How a host ended whose task came to no end of its own.
+pub(super) fn unexpected() -> HostOutcome {
+    HostOutcome::Unknown("its task failed unexpectedly; its journal tells how far it came".to_owned())
 }
 
 pub(super) fn empty_plan(host: &HostDesired) -> HostPlan {

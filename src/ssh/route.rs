@@ -44,7 +44,7 @@ impl Russh {
     pub(super) async fn reach(&self, target: &Target) -> Result<Link, SshError> {
         let who = Arc::new(self.custody.prepare(&target.user, None, &target.auth).await?);
         let trust = self.books.open(&target.host_key).await?;
-        let _turn = self.pacing.turn(target.address, target.port).await;
+        let turn = self.pacing.turn(target).await?;
         let patience = Arc::new(Patience::new(target.connect_within));
         let end = shown(target.address, target.port);
         let host = target.address.to_string();
@@ -52,7 +52,9 @@ impl Russh {
         let to = Destination { hops: &target.jumps, end: &end, host: &host, port: target.port };
         let algorithms = &target.algorithms;
         let login = Login { who: &who, trust: &trust, patience: &patience, keepalive, algorithms };
-        self.log_in(&to, &login).await
+        let result = self.log_in(&to, &login).await;
+        turn.ended(&result);
+        result
     }
 
     async fn log_in(&self, to: &Destination<'_>, login: &Login<'_>) -> Result<Link, SshError> {

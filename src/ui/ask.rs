@@ -44,9 +44,9 @@ impl Means {
             (_, Ok(terminal)) => on_terminal(&terminal, question),
             (Some(program), Err(_)) => by_program(program, question),
             (None, Err(_)) => Err(Unanswered(format!(
-                "{} is needed, and nobody can be asked: there is no terminal; set SSH_ASKPASS, or use an SSH agent or a key \
-                 without a passphrase",
-                wanted(question)
+                "{} is needed, and nobody can be asked: there is no terminal; set SSH_ASKPASS, or {}",
+                wanted(question),
+                instead(question)
             ))),
         }
     }
@@ -62,6 +62,16 @@ fn wanted(question: &Question) -> String {
         }
         Question::Become { user } => format!("the password for being {user} on the hosts"),
         Question::Prompt { user, jump, .. } => format!("an answer for {user} to jump host {jump}"),
+    }
+}
+
+/// What to do where nobody can be asked, besides `SSH_ASKPASS`.
+const fn instead(question: &Question) -> &'static str {
+    match question {
+        Question::Passphrase { .. } => "use an SSH agent or a key without a passphrase",
+        Question::Password { .. } => "log in by a key or an SSH agent (--key-file, SSH_AUTH_SOCK)",
+        Question::Become { .. } => "give it by --become-password-file, or let sudoers ask for none",
+        Question::Prompt { .. } => "log in to the jump host by a key or an SSH agent",
     }
 }
 

@@ -1,6 +1,6 @@
 //! The resolved inventory: every default, group and host setting merged, one complete record per host.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -44,6 +44,8 @@ pub struct HostLogin {
     pub ssh: SshDesired,
     /// Who to be on the host for commands; the login itself if absent.
     pub becomes: Option<BecomeDesired>,
+    /// Values for templates of files, by name.
+    pub vars: BTreeMap<String, serde_json::Value>,
 }
 
 /// Being somebody else on a host, without a password.

@@ -91,8 +91,9 @@ impl Reader<'_, '_> {
     }
 
     fn host(&mut self, node: &Node, index: usize, defaults: &Layer, groups: &Groups) -> Option<Host> {
-        const KNOWN: [&str; 10] =
-            ["name", "instance", "address", "groups", "ssh", "eni", "eip", "route", "verify", "allow"];
+        const KNOWN: [&str; 11] = [
+            "name", "instance", "address", "groups", "ssh", "eni", "eip", "route", "verify", "allow", "vars",
+        ];
         let fields = self.fields(node, &format!("hosts[{index}]"), &KNOWN)?;
         let name =
             self.found(&fields, "name", |reader, node| reader.text(node, "name", "a host name", host_name));
@@ -218,6 +219,7 @@ impl Host {
             address: self.address.map(|found| found.value),
             ssh: self.ssh?,
             becomes: self.settings.becomes.and_then(|found| found.value),
+            vars: self.settings.vars,
         })
     }
 

@@ -10,13 +10,14 @@ use super::login::JumpsWritten;
 use super::name::NameTemplate;
 use super::node::{Node, Value};
 use super::read::{Fields, Found, Reader};
+use super::vars::Variables;
 use super::words::{shown, suggest};
 use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
 use crate::core::model::{ResourceGroupId, SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
-pub(super) const SECTIONS: [&str; 6] = ["ssh", "eni", "eip", "route", "verify", "allow"];
+pub(super) const SECTIONS: [&str; 7] = ["ssh", "eni", "eip", "route", "verify", "allow", "vars"];
 
 /// The keys of the section `ssh`.
 const SSH: [&str; 9] = [
@@ -56,6 +57,8 @@ pub(super) struct Layer {
     pub(super) inbound_port: Option<Found<u16>>,
     pub(super) source: Option<Found<Ipv4Addr>>,
     pub(super) charge_type_change: Option<Found<bool>>,
+    /// Values for templates; one of an upper layer replaces that of the same name below.
+    pub(super) vars: Variables,
 }
 
 impl Layer {
@@ -91,6 +94,7 @@ impl Layer {
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
             source: pick(&upper.source, self.source),
             charge_type_change: pick(&upper.charge_type_change, self.charge_type_change),
+            vars: self.vars.into_iter().chain(upper.vars.clone()).collect(),
         }
     }
 }
@@ -126,6 +130,9 @@ impl Reader<'_, '_> {
             layer.charge_type_change = self.found(&allow, "charge_type_change", |reader, node| {
                 reader.boolean(node, "allow.charge_type_change")
             });
+        }
+        if let Some(vars) = fields.get("vars") {
+            layer.vars = self.variables(vars, "vars");
         }
         layer
     }

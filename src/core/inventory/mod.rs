@@ -23,6 +23,7 @@ mod ssh;
 mod tests;
 mod url;
 mod value;
+mod vars;
 mod words;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub use limits::Limits;
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
 pub use select::{Lists, Named, SelectError, lists, select};
+pub use vars::variables;
 
 use hosts::Host;
 use layer::Layer;

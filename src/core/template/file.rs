@@ -1,11 +1,12 @@
-//! Templates of the user that become files on hosts: strict, and nothing is quoted, because nobody knows for which language.
+//! Templates of the user that become files on hosts: strict. In a script of a POSIX shell every value is one quoted word by
+//! construction, as in our own scripts; in other files nothing is quoted, because nobody knows for which language.
 //!
 //! Must never let a value that does not exist become an empty text.
 
 use handlebars::{Handlebars, no_escape};
 use serde_json::{Map, Value};
 
-use super::{TemplateError, check};
+use super::{TemplateError, check, sh_quote};
 
 /// A user's template.
 pub struct FileTemplate {
@@ -20,15 +21,21 @@ impl std::fmt::Debug for FileTemplate {
 }
 
 impl FileTemplate {
-    /// Reads a template; `path` is how errors name it.
+    /// Reads a template; `path` is how errors name it. It is a script of a shell if its first line says so.
     ///
     /// # Errors
-    /// It is not handlebars.
+    /// It is not handlebars, or a script in which a value would not be one word.
     pub fn new(path: &str, text: &str) -> Result<Self, TemplateError> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
-        registry.register_escape_fn(no_escape);
-        registry.register_template("file", check::parse(path, text)?);
+        let template = check::parse(path, text)?;
+        if is_shell(text) {
+            check::check(path, text, &template)?;
+            registry.register_escape_fn(sh_quote);
+        } else {
+            registry.register_escape_fn(no_escape);
+        }
+        registry.register_template("file", template);
         Ok(Self { registry, path: path.to_owned() })
     }
 
@@ -41,8 +48,22 @@ impl FileTemplate {
             path: self.path.clone(),
             line: error.line_no,
             problem: error.reason().to_string(),
-            fix: "set it with -e NAME=VALUE, or use host, address, instance, user, port or groups".to_owned(),
+            fix: "set it with -e NAME=VALUE or in the inventory (vars), or use host, address, instance, user, port or groups"
+                .to_owned(),
         })
+    }
+}
+
+/// Whether the first line asks for a shell that knows single quotes as POSIX does.
+fn is_shell(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    let Some(words) = first.strip_prefix("#!") else { return false };
+    let mut words = words.split_whitespace().filter_map(|word| word.rsplit('/').next());
+    let shells = ["sh", "dash", "bash", "ash", "ksh", "mksh", "zsh", "busybox"];
+    let is_one = |word: &str| shells.contains(&word);
+    match words.next() {
+        Some("env") => words.any(is_one),
+        program => program.is_some_and(is_one),
     }
 }
 
@@ -64,6 +85,23 @@ mod tests {
             "web-1: a'b<&\"\n[x][y]"
         );
         assert_eq!(render("{{#if flag}}a{{else}}b{{/if}}").unwrap(), "b");
+    }
+
+    #[test]
+    fn in_a_script_of_a_shell_a_value_is_one_word() {
+        for shebang in ["#!/bin/sh", "#!/usr/bin/env bash", "#! /bin/dash -e", "#!/usr/bin/env -S sh -e"] {
+            assert_eq!(
+                render(&format!("{shebang}\necho {{{{name}}}}\n")).unwrap(),
+                format!("{shebang}\necho 'a'\\''b<&\"'\n")
+            );
+            for wrong in ["echo \"{{name}}\"", "echo '{{name}}'", "echo {{{name}}}", "# {{name}}"] {
+                let error = render(&format!("{shebang}\n{wrong}\n")).unwrap_err();
+                assert_eq!(error.line, Some(2), "{wrong}: {error}");
+            }
+        }
+        for other in ["#!/usr/bin/python3", "#!/usr/bin/env perl", "# sh", "", "#!"] {
+            assert_eq!(render(&format!("{other}\n\"{{{{host}}}}\"")).unwrap(), format!("{other}\n\"web-1\""));
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::{EngineError, Stop, fleet, target};
 use crate::core::adhoc::Answer;
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::{BecomeDesired, BecomeMethod, HostLogin};
+use crate::core::model::HostName;
 use crate::ports::{
     Cloud, EventSink, Exec, Method, Output, Privilege, Session, SshError, SshErrorKind, Transport, ViewScope,
 };
@@ -131,12 +132,16 @@ async fn everywhere<W: Work>(field: &Field, visits: Vec<Visit>, work: W) -> Vec<
         }
     })
     .await;
-    field.events.emit(Event::StageFinished { stage: W::STAGE });
-    let lost = |host| {
+    let lost = |host: HostName| {
         let outcome = HostOutcome::Unknown("working on it failed unexpectedly".to_owned());
+        let done = Event::HostDone { stage: W::STAGE, host: host.clone(), outcome: outcome.clone() };
+        field.events.emit(done);
         Answer { host, outcome, ms: 0, value: None }
     };
-    names.into_iter().zip(answers).map(|(host, answer)| answer.unwrap_or_else(|| lost(host))).collect()
+    let answers = names.into_iter().zip(answers);
+    let answers = answers.map(|(host, answer)| answer.unwrap_or_else(|| lost(host))).collect();
+    field.events.emit(Event::StageFinished { stage: W::STAGE });
+    answers
 }
 
 async fn at_one<W: Work>(field: &Field, visit: &Visit, work: &W) -> Answer<W::Value> {

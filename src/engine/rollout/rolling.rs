@@ -5,7 +5,6 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
 use super::Terms;
@@ -17,7 +16,8 @@ use crate::core::report::HostReport;
 use crate::core::run::RunNote;
 use crate::engine::Discovered;
 use crate::engine::apply::{one_host, outcome_of, report_of, task};
-use crate::engine::fleet::Crew;
+use crate::engine::fleet::{Crew, alone};
+use crate::engine::rollback::unexpected;
 
 /// A run under way.
 pub(super) struct Rolling<'a> {
@@ -111,9 +111,7 @@ impl<'a> Rolling<'a> {
             // Kept until the end is counted, also after a panic; whoever drops this drops the host's task with it.
             let _place = place;
             let (run, approved) = (book.run.clone(), plan.clone());
-            let mut alone = JoinSet::new();
-            alone.spawn(async move { one_host(&task, &run, &approved).await });
-            let report = alone.join_next().await.and_then(Result::ok);
+            let report = alone(async move { one_host(&task, &run, &approved).await }).await;
             book.ended(true, report.unwrap_or_else(|| lost(&plan))).await
         });
     }
@@ -212,6 +210,5 @@ impl<'a> Rolling<'a> {
 
 /// The report of a host whose task came to no end of its own.
 fn lost(plan: &HostPlan) -> HostReport {
-    let reason = "its task failed unexpectedly; its journal tells how far it came".to_owned();
-    report_of(plan, HostOutcome::Unknown(reason))
+    report_of(plan, unexpected())
 }

@@ -1,14 +1,17 @@
 //! A run whose process is gone, at every record and after every fault, and then gone on with.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use egressctl::core::event::HostOutcome;
+use egressctl::core::event::{Event, HostOutcome};
 use egressctl::core::observed::EipHolder;
+use egressctl::core::run::RunNote;
 use egressctl::core::saga::{End, Record, Saga};
-use egressctl::engine::{self, Cutovers, Resume, Settings, Terms};
+use egressctl::engine::{self, Cutovers, Resume, Settings, Stop, Terms, World};
 use egressctl::ports::{CloudErrorKind, Journal};
 
 use super::rig::{Rig, look};
+use super::state::{Lease, State};
 use super::world::Fault;
 use super::{ACTIONS, FAULTS, is_back, is_final, judge};
 
@@ -253,4 +256,59 @@ async fn a_cap_on_cutovers_of_zero_is_one_and_stops_nobody() {
     rig.world.settings = Settings { forks: 5, ..Settings::default() };
     assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
     assert_eq!(rig.rollback().await[0].outcome, HostOutcome::Changed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_begins_its_unbegun_hosts_when_it_is_resumed() {
+    let rig = Rig::fresh();
+    assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
+    let stop = Stop::default();
+    stop.ask();
+    let (run, reports) = rig.rollback_until(stop, &rig.host, &look(&rig.cloud)).await;
+    assert!(matches!(reports[0].outcome, HostOutcome::Skipped(_)), "{reports:#?}");
+    let unfinished = engine::unfinished_runs(&rig.world).await.unwrap();
+    assert_eq!((&unfinished[0].run.id, &unfinished[0].waiting), (&run, &vec![rig.host.name.clone()]));
+    let cloud = Arc::new(rig.cloud.of_run(run.clone()));
+    let world = World { cloud, stop: Stop::default(), ..rig.world.clone() };
+    let resume = async |how: Resume| {
+        engine::resume(&world, &run, &[&rig.host], Some(&look(&rig.cloud)), how).await.unwrap()
+    };
+    assert!(resume(Resume::default()).await.is_empty(), "only what was begun");
+    assert!(!is_back(&rig.cloud.state()));
+    let reports = resume(all()).await;
+    assert_eq!(reports[0].outcome, HostOutcome::Changed, "{reports:#?}");
+    assert!(is_back(&rig.cloud.state()));
+    assert!(resume(all()).await.is_empty());
+    assert!(engine::unfinished_runs(&rig.world).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_while_a_host_is_taken_back_or_gone_on_with_is_told_and_written_down() {
+    let rig = Rig::of(State::untouched(), |_, script| {
+        assert!(!script.contains("egressctl-revert 1"), "on purpose");
+        None
+    });
+    assert_eq!(rig.apply().await.outcome, HostOutcome::Changed);
+    rig.events.0.lock().unwrap().clear();
+    let (run, reports) = rig.rollback_as(&rig.host, &look(&rig.cloud)).await;
+    rig.cloud.change(|state| state.lease = Lease::default());
+    let cloud = Arc::new(rig.cloud.of_run(run.clone()));
+    let world = World { cloud, stop: Stop::default(), ..rig.world.clone() };
+    let again = engine::resume(&world, &run, &[&rig.host], Some(&look(&rig.cloud)), all()).await.unwrap();
+    for report in [&reports[0], &again[0]] {
+        assert!(
+            matches!(&report.outcome, HostOutcome::Unknown(why) if why.contains("unexpectedly")),
+            "{report:#?}"
+        );
+    }
+    let events = std::mem::take(&mut *rig.events.0.lock().unwrap());
+    let done = events.iter().filter(|event| {
+        matches!(event, Event::HostDone { outcome: HostOutcome::Unknown(why), .. } if why.contains("unexpectedly"))
+    });
+    assert_eq!(done.count(), 2, "{events:#?}");
+    let notes = rig.journal.notes(&run).await.unwrap();
+    let ended = notes.iter().filter(|(_, note)| {
+        matches!(note, RunNote::HostEnded { outcome: HostOutcome::Unknown(why), .. } if why.contains("unexpectedly"))
+    });
+    assert_eq!(ended.count(), 2, "{notes:#?}");
 }

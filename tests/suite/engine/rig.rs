@@ -216,10 +216,20 @@ impl Rig {
         host: &HostDesired,
         discovered: &Discovered,
     ) -> (RunId, Vec<HostReport>) {
+        self.rollback_until(Stop::default(), host, discovered).await
+    }
+
+    /// The same, with somebody who may have said stop.
+    pub(super) async fn rollback_until(
+        &self,
+        stop: Stop,
+        host: &HostDesired,
+        discovered: &Discovered,
+    ) -> (RunId, Vec<HostReport>) {
         let id = run_id();
         self.begin(&id, RunVerb::Rollback(self.run.clone())).await;
         let cloud = Arc::new(self.cloud.of_run(id.clone()));
-        let world = World { cloud, stop: Stop::default(), ..self.world.clone() };
+        let world = World { cloud, stop, ..self.world.clone() };
         let backs: Vec<RollbackHost> = engine::rollback_hosts(&world, &self.run).await.unwrap();
         let hosts: Vec<_> = backs.into_iter().map(|back| (host, back)).collect();
         let reports = engine::rollback(&world, &id, &hosts, discovered).await;

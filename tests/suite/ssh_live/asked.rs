@@ -9,7 +9,7 @@ use super::verbs::{Answer, Fleet};
 const BOTH: &str = "PubkeyAuthentication no\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes";
 
 /// A fleet that is entered by a password, and a program that answers with this one and notes what it was asked.
-fn fleet(password: &str) -> (Fleet, String) {
+pub(super) fn fleet(password: &str) -> (Fleet, String) {
     let keys = Keys::new();
     let servers = vec![asking(&keys, BOTH), asking(&keys, BOTH)];
     let asker = keys.write("asker", &format!("#!/bin/sh\necho \"$1\" >>\"$0.log\"\necho '{password}'\n"));

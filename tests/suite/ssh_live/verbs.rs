@@ -14,7 +14,7 @@ use super::rig::{Keys, PATIENCE, Sshd, chmod, lives, login};
 pub(super) struct Fleet {
     pub(super) keys: Keys,
     pub(super) servers: Vec<Sshd>,
-    inventory: PathBuf,
+    pub(super) inventory: PathBuf,
 }
 
 pub(super) struct Answer {
@@ -39,7 +39,7 @@ impl Fleet {
     }
 
     /// With lines for the servers' configuration.
-    fn with(extra: &str) -> Self {
+    pub(super) fn with(extra: &str) -> Self {
         let keys = Keys::new();
         let servers = vec![Sshd::start(&keys, extra), Sshd::start(&keys, extra)];
         Self::of(keys, servers)
@@ -86,7 +86,7 @@ impl Fleet {
         self.command(words).stdin(fs::File::open(path).unwrap()).output().unwrap().into()
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.keys.path(name).display().to_string()
     }
 }
@@ -253,30 +253,6 @@ fn a_file_is_pushed_once_and_compared_first() {
     assert_eq!(answer.code, 2, "{}", answer.err);
     assert!(answer.out.contains("/nonexistent is no folder"), "{}", answer.out);
     assert_eq!(fleet.ask(&["push", "-l", "web-1", "/nonexistent", "/x"]).code, 1);
-}
-
-#[test]
-fn a_template_is_rendered_for_each_host_and_a_check_shows_it() {
-    let fleet = Fleet::new();
-    let src =
-        fleet.keys.write("motd.hbs", "I am {{host}} of {{groups.[0]}} at {{address}}:{{port}}\n{{word}}\n");
-    let (src, there) = (src.display().to_string(), fleet.keys.write("there", "old\n"));
-    let dest = there.to_str().unwrap();
-    let words = ["push", "-l", "web-1", &src, dest, "--template"];
-    let answer = fleet.ask(&words);
-    assert_eq!(answer.code, 1, "{}", answer.out);
-    assert!(answer.err.contains("motd.hbs:2") && answer.err.contains("web-1"), "{}", answer.err);
-    let words = [&words[..], &["-e", "word=a'<b>"]].concat();
-    let answer = fleet.ask(&[&words[..], &["--check"]].concat());
-    let expected = format!("I am web-1 of web at 127.0.0.1:{}\na'<b>\n", fleet.servers[0].port);
-    let [first, second] = expected.lines().collect::<Vec<_>>()[..] else { panic!() };
-    assert!(answer.out.starts_with("-- web-1: ~ would change\n"), "{}", answer.out);
-    assert!(answer.out.ends_with(&format!("  -old\n  +{first}\n  +{second}\n")), "{}", answer.out);
-    assert_eq!(fs::read(&there).unwrap(), b"old\n");
-    let found = hosts(&fleet.ask(&[&words[..], &["--check", "--json"]].concat()));
-    assert!(found[0]["changed"] == true && found[0]["diff"].as_str().unwrap().contains("-old"), "{found:?}");
-    assert_eq!(fleet.ask(&words).code, 0);
-    assert_eq!(fs::read_to_string(&there).unwrap(), expected);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::resolve::Host;
 use super::{Given, Var, Vars};
 use crate::core::inventory::mistake::{Collector, Pos};
 use crate::core::inventory::node::{Entry, Node, Value};
+use crate::core::inventory::vars::is_variable;
 use crate::core::inventory::words::shown;
 use crate::core::words::words as shell_words;
 
@@ -65,6 +66,10 @@ impl Translator<'_, '_> {
             groups.map(|name| Node::new(host.at, Value::Text(name.clone()))).collect();
         if !groups.is_empty() {
             out.push(entry("groups", host.at, Value::List(groups)));
+        }
+        let vars = variables(host);
+        if !vars.is_empty() {
+            out.push(entry("vars", host.at, Value::Map(vars)));
         }
         let ssh = self.ssh(host);
         if !ssh.is_empty() {
@@ -184,6 +189,19 @@ impl Translator<'_, '_> {
     fn place(&self, var: &Var, host: Pos) -> Pos {
         if &*var.file == self.file { var.at } else { host }
     }
+}
+
+/// What is plain of a host's variables, for templates of files. What would have to be evaluated or decrypted is not there, so
+/// that a template which needs it says so.
+fn variables(host: &Host) -> Vec<Entry> {
+    let plain = host.vars.iter().filter_map(|(name, var)| match &var.value {
+        Given::Text(text) if !text.contains("{{") && !text.starts_with("$ANSIBLE_VAULT") => {
+            let is_secret = name.starts_with("ansible_") && name.contains("pass");
+            (is_variable(name) && !is_secret).then(|| text_entry(name, host.at, text))
+        }
+        _ => None,
+    });
+    plain.collect()
 }
 
 fn entry(key: &str, at: Pos, value: Value) -> Entry {
