@@ -81,6 +81,8 @@ pub struct Settings {
     pub change: Duration,
     /// How long the probes may take to hold after a cutover.
     pub settle: Duration,
+    /// How long a host waits for a new connection before it takes its part back. Whole seconds, at least one.
+    pub confirm: Duration,
 }
 
 impl Default for Settings {
@@ -90,6 +92,7 @@ impl Default for Settings {
             look: Duration::from_secs(30),
             change: Duration::from_secs(120),
             settle: Duration::from_secs(30),
+            confirm: Duration::from_secs(180),
         }
     }
 }

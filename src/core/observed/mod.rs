@@ -7,6 +7,7 @@ pub mod applied;
 mod cloud;
 pub mod facts;
 mod frame;
+pub mod guarded;
 pub mod lease;
 pub mod probed;
 pub mod pushed;
