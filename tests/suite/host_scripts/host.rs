@@ -158,6 +158,11 @@ impl Host {
         assert!(output.status.success(), "{script}: {output:?}");
     }
 
+    /// Whether a script in the gateway's network namespace succeeds.
+    pub(crate) fn router_says(&self, script: &str) -> bool {
+        self.enter(&["-n"], &self.router.pid, &["sh", "-s"], script).status.success()
+    }
+
     /// Everything of the network that must come back after a revert; what only counts or ages is left out.
     pub(crate) fn network(&self) -> String {
         self.ok("ip -o link show | sed 's/ qdisc .*link\\/ether/ link\\/ether/'
