@@ -8,6 +8,7 @@ mod calm;
 mod cloud;
 mod event;
 mod faults;
+mod guard;
 mod host;
 mod invariants;
 mod journal;

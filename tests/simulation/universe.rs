@@ -37,6 +37,7 @@ enum Due {
     PowerOff { host: usize, seconds: u64 },
     Boot { host: usize },
     Edit { host: usize },
+    Guard { host: usize },
 }
 
 /// Everything.
@@ -196,6 +197,11 @@ impl State {
         self.schedule(Instant::now() + after, Due::PowerOff { host, seconds });
     }
 
+    /// The host acts by itself then, unless somebody confirms before.
+    pub(crate) fn guard(&mut self, host: usize, until: Instant) {
+        self.schedule(until, Due::Guard { host });
+    }
+
     pub(crate) fn edit(&mut self, host: usize, after: Duration) {
         self.schedule(Instant::now() + after, Due::Edit { host });
     }
@@ -258,6 +264,13 @@ impl State {
                 self.note_hijack(host);
                 self.happened(at, &Event::Host { host, what: "booted" });
             }
+            Due::Guard { host } => {
+                if self.hosts[host].guarded_until().is_some_and(|until| until <= at) {
+                    self.hosts[host].take_back();
+                    self.note_hijack(host);
+                    self.happened(at, &Event::Host { host, what: "took its change back" });
+                }
+            }
             Due::Edit { host } => {
                 let host_record = &mut self.hosts[host];
                 let line = "# edited".to_owned();
@@ -272,7 +285,7 @@ impl State {
         }
     }
 
-    fn note_hijack(&mut self, host: usize) {
+    pub(crate) fn note_hijack(&mut self, host: usize) {
         if !self.hosts[host].leaves_by_primary() {
             self.hijacked.insert(host);
         }

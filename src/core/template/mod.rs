@@ -65,6 +65,8 @@ pub struct Templates {
     registry: Handlebars<'static>,
     paths: BTreeMap<&'static str, String>,
     digest: String,
+    /// The text of the way back, which is the same for every host.
+    rollback: String,
 }
 
 impl std::fmt::Debug for Templates {
@@ -116,7 +118,9 @@ impl Templates {
                 ),
             });
         }
-        let templates = Self { registry, paths, digest: HEXLOWER.encode(&digest.finalize()) };
+        let digest = HEXLOWER.encode(&digest.finalize());
+        let mut templates = Self { registry, paths, digest, rollback: String::new() };
+        templates.rollback = templates.rollback_script()?;
         templates.render_samples()?;
         Ok(templates)
     }

@@ -132,7 +132,7 @@ struct RouteContext<'a> {
     guard_disk: &'static str,
     guard_tx: &'a str,
     guard_seconds: u32,
-    guard_rollback: String,
+    guard_rollback: &'a str,
     phase: &'static str,
     generation: u8,
     begin_again: &'static str,
@@ -158,7 +158,7 @@ impl RouteContext<'_> {
             guard_disk: GUARD_DISK,
             guard_tx: "none",
             guard_seconds: 0,
-            guard_rollback: String::new(),
+            guard_rollback: "",
             phase: "look",
             generation: 0,
             begin_again: "no",
@@ -205,6 +205,11 @@ impl Templates {
         self.script("stage.sh", params)
     }
 
+    /// The script that a host keeps to take a change back by itself. No value of any host is in it.
+    pub(super) fn rollback_script(&self) -> Result<String, TemplateError> {
+        self.script("rollback.sh", &())
+    }
+
     /// The script of one phase of making the host's routes and its `rc.local` what they should be. Idempotent.
     ///
     /// # Errors
@@ -222,7 +227,7 @@ impl Templates {
         }
         context.guard_tx = params.guard.tx;
         context.guard_seconds = params.guard.seconds;
-        context.guard_rollback = self.script("rollback.sh", &())?;
+        context.guard_rollback = &self.rollback;
         let (phase, generation, again) = params.phase.words();
         (context.phase, context.generation, context.begin_again) = (phase, generation, yes_no(again));
         self.scripts(&["guard.sh", "apply.sh", "phases.sh"], &context)

@@ -114,11 +114,12 @@ impl Change<'_> {
         for after in tries(self.timeout, left) {
             sleep_until(since + after).await;
             match self.task.ask(&script, parse_apply).await {
-                Ok((report, _)) => match turn(report) {
-                    Turn::Confirm(armed, ..) if armed == generation => {
+                Ok((report, _)) => match settled(report) {
+                    Ok(Turn::Confirm(armed, ..)) if armed == generation => {
                         "the host has not taken the confirmation".clone_into(&mut why);
                     }
-                    turn => return turn,
+                    Ok(turn) => return turn,
+                    Err(reason) => why = reason,
                 },
                 Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => why = reason,
             }
@@ -130,7 +131,7 @@ impl Change<'_> {
     async fn look(&self) -> Result<Turn, String> {
         let script = self.script(Phase::Look)?;
         match self.task.change(&script, parse_apply).await {
-            Ok(told) => Ok(turn(told.report)),
+            Ok(told) => settled(told.report),
             Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => Err(reason),
         }
     }
@@ -173,6 +174,18 @@ fn turn(report: ApplyReport) -> Turn {
         (ApplyEnd::NotReverted { code, detail }, _) => {
             Turn::Ended(Ending::Unknown(format!("{code}: {detail}")))
         }
+    }
+}
+
+/// The same after a change that may be there: that a script has failed, and has itself changed nothing, does not say that the
+/// change was taken back. Only the guard says so.
+fn settled(report: ApplyReport) -> Result<Turn, String> {
+    match (&report.end, report.guard) {
+        (
+            ApplyEnd::Reverted { code, detail },
+            None | Some(GuardState::Armed { .. } | GuardState::Confirmed),
+        ) if code != "gone" => Err(format!("{code}: {detail}")),
+        _ => Ok(turn(report)),
     }
 }
 

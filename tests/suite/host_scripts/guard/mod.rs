@@ -46,9 +46,9 @@ fn taken_back_as(host: &Host, generation: u8, how: &str) -> i64 {
     loop {
         let text = host.ok(&format!("cat {FOLDER}/result {FOLDER}/until.{generation} 2>/dev/null || :"));
         let words: Vec<&str> = text.split_whitespace().collect();
-        if let [end, _, done, .., until] = words.as_slice() {
+        if let [end, _, back, _, .., until] = words.as_slice() {
             assert_eq!(*end, how, "{:?}: {text}", host.shell);
-            return done.parse::<i64>().unwrap() - until.parse::<i64>().unwrap();
+            return back.parse::<i64>().unwrap() - until.parse::<i64>().unwrap();
         }
         assert!(Instant::now() < deadline, "{:?}: nobody takes it back: {text}", host.shell);
         std::thread::sleep(Duration::from_millis(50));

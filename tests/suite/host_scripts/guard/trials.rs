@@ -110,8 +110,8 @@ impl<'a> Place<'a> {
             for line in text.lines() {
                 let words: Vec<&str> = line.split(' ').collect();
                 match words.as_slice() {
-                    ["result", end, fired, done, ..] => {
-                        result = Some((*end, fired.parse::<i64>().unwrap(), done.parse::<i64>().unwrap()))
+                    ["result", end, fired, back, _, ..] => {
+                        result = Some((*end, fired.parse::<i64>().unwrap(), back.parse::<i64>().unwrap()))
                     }
                     [name, value] => drop(until.insert(*name, value.parse::<i64>().unwrap())),
                     _ => {}
@@ -120,7 +120,7 @@ impl<'a> Place<'a> {
             if text.is_empty() || text.contains("none") {
                 return;
             }
-            if let Some((end, fired, done)) = result {
+            if let Some((end, fired, back)) = result {
                 if end != "reverted" {
                     self.wrong(kind, &format!("it says {text}"));
                 }
@@ -129,7 +129,7 @@ impl<'a> Place<'a> {
                 if let Some(due) = due {
                     let mut late = self.seen.late.lock().unwrap();
                     let worst = late.entry(kind).or_insert(i64::MIN);
-                    *worst = (*worst).max(done - due);
+                    *worst = (*worst).max(back - due);
                 }
                 return;
             }
