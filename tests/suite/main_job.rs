@@ -8,6 +8,7 @@ mod by_hand;
 mod demo;
 mod dry;
 mod flavours;
+mod guarded;
 mod interrupted;
 mod killed;
 mod late_failure;

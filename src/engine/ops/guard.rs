@@ -64,7 +64,7 @@ pub(super) async fn run(task: &HostTask, params: ApplyParams<'_>) -> Ending {
                 }
                 Turn::Confirm(generation, left, since) => change.confirm(generation, left, since).await,
                 Turn::Silent(why) => match change.look().await {
-                    Ok(turn) => turn,
+                    Ok(turn) => because(turn, &why),
                     // Whatever it has begun, it takes back.
                     Err(_) => change.settle(why, Instant::now() + timeout).await,
                 },
@@ -110,7 +110,7 @@ impl Change<'_> {
             Ok(script) => script,
             Err(reason) => return self.settle(reason, since + left).await,
         };
-        let mut why = "there was no time left for a new connection".to_owned();
+        let mut why = String::new();
         for after in tries(self.timeout, left) {
             sleep_until(since + after).await;
             match self.task.ask(&script, parse_apply).await {
@@ -118,11 +118,14 @@ impl Change<'_> {
                     Ok(Turn::Confirm(armed, ..)) if armed == generation => {
                         "the host has not taken the confirmation".clone_into(&mut why);
                     }
-                    Ok(turn) => return turn,
+                    Ok(turn) => return because(turn, &why),
                     Err(reason) => why = reason,
                 },
                 Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => why = reason,
             }
+        }
+        if why.is_empty() {
+            "there was no time left for one".clone_into(&mut why);
         }
         self.settle(format!("not confirmed by a new connection: {why}"), since + left).await
     }
@@ -144,10 +147,7 @@ impl Change<'_> {
             sleep(pause).await;
             match self.look().await {
                 Ok(Turn::Confirm(_, left, _)) => sleep(left + LATE).await,
-                Ok(Turn::Ended(Ending::Refused(reason))) => {
-                    return Turn::Ended(Ending::Refused(format!("{reason}; {why}")));
-                }
-                Ok(turn) => return turn,
+                Ok(turn) => return because(turn, &why),
                 Err(reason) => last = reason,
             }
         }
@@ -186,6 +186,16 @@ fn settled(report: ApplyReport) -> Result<Turn, String> {
             None | Some(GuardState::Armed { .. } | GuardState::Confirmed),
         ) if code != "gone" => Err(format!("{code}: {detail}")),
         _ => Ok(turn(report)),
+    }
+}
+
+/// Why a host has taken its change back, as far as it is known here.
+fn because(turn: Turn, why: &str) -> Turn {
+    match turn {
+        Turn::Ended(Ending::Refused(reason)) if !why.is_empty() => {
+            Turn::Ended(Ending::Refused(format!("{reason}; {why}")))
+        }
+        turn => turn,
     }
 }
 

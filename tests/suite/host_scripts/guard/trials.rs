@@ -291,10 +291,16 @@ impl<'a> Place<'a> {
 
 /// Power off and on: every process goes, `/run` is empty, the owner's network comes back, and `rc.local` runs.
 fn boot(host: &Host) {
+    boot_with(host, || ());
+}
+
+/// The same, with what runs before the network comes up.
+pub(super) fn boot_with(host: &Host, early: impl FnOnce()) {
     host.ok("for p in /proc/[0-9]*; do p=${p#/proc/}
             case $(tr '\\0' ' ' </proc/$p/cmdline 2>/dev/null) in '' | 'sleep 600 ') continue ;; esac
             [ $p = 1 ] || [ $p = $$ ] || kill -9 $p 2>/dev/null
         done; umount -l /run; mount -t tmpfs none /run");
+    early();
     host.reboot();
 }
 
