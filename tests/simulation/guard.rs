@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::host::{Host, Kernel, MAIN};
 use super::script::{Ended, Script};
+use super::universe::{Due, Event, State};
 
 /// What a host keeps of a change that is not confirmed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +162,21 @@ impl Host {
             && self.restores_at_boot
         {
             self.give_back(&guard);
+        }
+    }
+}
+
+impl State {
+    /// The host acts by itself then, unless somebody confirms before.
+    pub(crate) fn guard(&mut self, host: usize, until: Instant) {
+        self.schedule(until, Due::Guard { host });
+    }
+
+    pub(crate) fn guard_acts(&mut self, host: usize, at: Instant) {
+        if self.hosts[host].guarded_until().is_some_and(|until| until <= at) {
+            self.hosts[host].take_back();
+            self.note_hijack(host);
+            self.happened(at, &Event::Host { host, what: "took its change back" });
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) const CANARY: &str = "canary-LTAI5tQ-8c1f";
 
 /// What becomes due later.
 #[derive(Debug, Clone)]
-enum Due {
+pub(crate) enum Due {
     Arrive { host: usize, request: Request, token: Option<String>, ticket: Option<u64> },
     Finish { host: usize, change: Change },
     Plug { host: usize },
@@ -153,7 +153,7 @@ impl State {
         self.happened(Instant::now(), &Event::Killed);
     }
 
-    fn schedule(&mut self, at: Instant, due: Due) {
+    pub(crate) fn schedule(&mut self, at: Instant, due: Due) {
         self.sequence += 1;
         self.due.insert((at, self.sequence), due);
     }
@@ -195,11 +195,6 @@ impl State {
 
     pub(crate) fn power_off(&mut self, host: usize, after: Duration, seconds: u64) {
         self.schedule(Instant::now() + after, Due::PowerOff { host, seconds });
-    }
-
-    /// The host acts by itself then, unless somebody confirms before.
-    pub(crate) fn guard(&mut self, host: usize, until: Instant) {
-        self.schedule(until, Due::Guard { host });
     }
 
     pub(crate) fn edit(&mut self, host: usize, after: Duration) {
@@ -264,13 +259,7 @@ impl State {
                 self.note_hijack(host);
                 self.happened(at, &Event::Host { host, what: "booted" });
             }
-            Due::Guard { host } => {
-                if self.hosts[host].guarded_until().is_some_and(|until| until <= at) {
-                    self.hosts[host].take_back();
-                    self.note_hijack(host);
-                    self.happened(at, &Event::Host { host, what: "took its change back" });
-                }
-            }
+            Due::Guard { host } => self.guard_acts(host, at),
             Due::Edit { host } => {
                 let host_record = &mut self.hosts[host];
                 let line = "# edited".to_owned();

@@ -19,6 +19,16 @@ use egressctl::core::template::{ApplyParams, GuardParams, Phase, RevertParams, T
 /// The secondary interface's hardware address.
 pub(crate) const MAC: MacAddr = MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02]);
 
+/// `rc.local` as Debian ships it.
+pub(crate) const DEBIAN: &str = "#!/bin/sh -e\n#\n# rc.local\n\nexit 0\n";
+
+/// A host with Debian's `rc.local`.
+pub(crate) fn debian(shell: &'static [&'static str]) -> Host {
+    let host = Host::new(shell);
+    host.write("rc.local", DEBIAN, 0o755);
+    host
+}
+
 pub(crate) fn target() -> RouteTarget {
     RouteTarget {
         mac: Some(MAC),
