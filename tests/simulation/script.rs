@@ -37,6 +37,24 @@ pub(crate) enum Ended {
     Failed(&'static str),
 }
 
+impl Ended {
+    /// What the script of that name prints.
+    pub(crate) fn printed(&self, name: &str) -> String {
+        let told = match self {
+            Self::Ok => "result ok\n".to_owned(),
+            Self::Armed(generation, left) => {
+                format!("guard armed {generation} {}\nresult ok\n", left.as_millis() / 10)
+            }
+            Self::Confirmed => "guard confirmed\nresult ok\n".to_owned(),
+            Self::Failed(code @ "rolled-back") => {
+                format!("guard rolledback\nresult failed {code} reverted by the simulation\n")
+            }
+            Self::Failed(code) => format!("result failed {code} unchanged by the simulation\n"),
+        };
+        format!("egressctl-{name} 1\n{told}")
+    }
+}
+
 /// How many changes the apply script makes one after the other, and likewise the revert script.
 pub(crate) const APPLY_STEPS: usize = 4;
 pub(crate) const REVERT_STEPS: usize = 4;

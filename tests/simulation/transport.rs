@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::faults::Run;
 use super::host::Nature;
-use super::script::{APPLY_STEPS, Ended, Kind, REVERT_STEPS, Script};
+use super::script::{APPLY_STEPS, Kind, REVERT_STEPS, Script};
 use super::universe::{CANARY, Event, State, Universe};
 
 /// One controller's way to the hosts.
@@ -212,16 +212,6 @@ impl State {
             self.hijacked.remove(&index);
         }
         self.happened(now, &Event::Host { host: index, what: "was changed" });
-        match ended {
-            Ended::Ok => format!("{greeting}result ok\n"),
-            Ended::Armed(generation, left) => {
-                format!("{greeting}guard armed {generation} {}\nresult ok\n", left.as_millis() / 10)
-            }
-            Ended::Confirmed => format!("{greeting}guard confirmed\nresult ok\n"),
-            Ended::Failed(code @ "rolled-back") => {
-                format!("{greeting}guard rolledback\nresult failed {code} reverted by the simulation\n")
-            }
-            Ended::Failed(code) => format!("{greeting}result failed {code} unchanged by the simulation\n"),
-        }
+        ended.printed(name)
     }
 }

@@ -6,7 +6,7 @@ mod ansible;
 mod check;
 mod cloud;
 mod desired;
-mod glob;
+pub(crate) mod glob;
 mod hosts;
 mod layer;
 mod login;

@@ -55,6 +55,10 @@ pub(super) async fn run(task: &HostTask, params: ApplyParams<'_>) -> Ending {
     // A boot in the window, or an answer that got lost with the guard: twice is more than chance.
     for attempt in 0..3 {
         let mut turn = change.begin(task.again || attempt > 0).await;
+        if let (Turn::Ended(Ending::Refused(reason)), true) = (&turn, attempt > 0) {
+            // A boot may have brought back what the files of the attempt before say.
+            turn = Turn::Ended(Ending::Unknown(reason.clone()));
+        }
         loop {
             turn = match turn {
                 Turn::Ended(ending) => return ending,

@@ -52,7 +52,7 @@ fn live(mutant: Option<Mutant>, case: Case) -> Result<(usize, End), String> {
         moments = driver.moments;
         match stop {
             // Whoever comes next may be in time for what the host is waiting for, or not.
-            Stop::Died if moments % 2 == 0 => world.late(),
+            Stop::Died if moments.is_multiple_of(2) => world.late(),
             Stop::Died => {}
             Stop::Wrong(why) => return Err(why),
             Stop::Ended(end) => {

@@ -2,6 +2,7 @@
 
 mod client;
 mod fabric;
+mod faults;
 mod procedure;
 mod reading;
 mod refusals;

@@ -111,7 +111,7 @@ impl<'a> Place<'a> {
                 let words: Vec<&str> = line.split(' ').collect();
                 match words.as_slice() {
                     ["result", end, fired, back, _, ..] => {
-                        result = Some((*end, fired.parse::<i64>().unwrap(), back.parse::<i64>().unwrap()))
+                        result = Some((*end, fired.parse::<i64>().unwrap(), back.parse::<i64>().unwrap()));
                     }
                     [name, value] => drop(until.insert(*name, value.parse::<i64>().unwrap())),
                     _ => {}
