@@ -160,6 +160,10 @@ impl Session for OneSession {
 
 fn run(inner: &mut Inner, index: usize, script: &Script<'_>) -> String {
     let now = Instant::now();
+    // Time has passed for whoever was killed in the window.
+    if inner.hosts[index].guarded_until().is_some_and(|until| until <= now) {
+        inner.hosts[index].take_back();
+    }
     let (name, steps) = match script.kind {
         Kind::Facts | Kind::Probe => {
             return inner.hosts[index].prints(script, |source| Some(inner.egress(index, source)));
