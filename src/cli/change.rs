@@ -1,4 +1,5 @@
-//! What the verbs that change anything share: the lock of the state folder, the watchdog, and the cap on cutovers.
+//! What the verbs that change anything share: the lock of the state folder, the watchdog, the cap on cutovers, and how long
+//! hosts wait for a confirmation.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -30,6 +31,15 @@ pub(super) struct ChangeArgs {
     /// How many hosts may be without their EIP at the same time
     #[arg(long, value_name = "N", env = "EGRESSCTL_CUTOVERS", default_value_t = 20)]
     pub(super) cutovers: usize,
+    /// How long a host waits for a new connection before it takes its part back: 60s to 10m, less only in a lab
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = confirm_timeout,
+        env = "EGRESSCTL_CONFIRM_TIMEOUT",
+        default_value = "180s"
+    )]
+    confirm_timeout: Duration,
 }
 
 /// The right to change things, until it is dropped.
@@ -49,10 +59,17 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from(span).map_err(|error| error.to_string())
 }
 
+fn confirm_timeout(text: &str) -> Result<Duration, String> {
+    let timeout = duration(text)?;
+    let whole = timeout.subsec_nanos() == 0 && (5..=600).contains(&timeout.as_secs());
+    if whole { Ok(timeout) } else { Err("give whole seconds, from 5s to 10m".to_owned()) }
+}
+
 impl ChangeArgs {
     /// Takes the lock for this verb, and the cap into the world.
     pub(super) fn begin(&self, fleet: &mut Fleet, verb: &str) -> Result<Change, Problem> {
         fleet.world.cutovers = crate::engine::Cutovers::new(self.cutovers);
+        fleet.world.settings.confirm = self.confirm_timeout;
         let lock = lock(fleet, verb, self.lock_timeout)?;
         Ok(Change { watchdog: None, _lock: lock })
     }
@@ -145,4 +162,18 @@ pub(super) fn held_by(owner: Option<&LockOwner>) -> String {
     let since = since.map(|time| time.strftime("%F %T UTC").to_string()).unwrap_or_default();
     let (who, verb) = (for_terminal(&owner.who), for_terminal(&owner.verb));
     format!("{who} holds the lock of the state folder since {since}: {verb}, process {}", owner.pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_waits_neither_for_a_moment_nor_for_ever() {
+        assert_eq!(confirm_timeout("3m"), Ok(Duration::from_secs(180)));
+        assert_eq!(confirm_timeout("5s"), Ok(Duration::from_secs(5)));
+        for bad in ["4s", "601s", "1500ms", "10500ms", "-60s", "soon", ""] {
+            assert!(confirm_timeout(bad).is_err(), "{bad}");
+        }
+    }
 }

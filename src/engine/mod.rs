@@ -92,6 +92,8 @@ pub struct Settings {
     pub settle: Duration,
     /// What the account may have, as far as the inventory says.
     pub limits: Limits,
+    /// How long a host waits for a new connection before it takes its part back. Whole seconds, at least one.
+    pub confirm: Duration,
 }
 
 impl Default for Settings {
@@ -102,6 +104,7 @@ impl Default for Settings {
             change: Duration::from_secs(120),
             settle: Duration::from_secs(30),
             limits: Limits::default(),
+            confirm: Duration::from_secs(180),
         }
     }
 }

@@ -30,7 +30,7 @@ fn window(state: &mut State, host: usize, seconds: u64) {
     state.windows.insert(host, Window { since, life: 7, excused: false });
 }
 
-const BREAKS: [(&str, Break); 17] = [
+const BREAKS: [(&str, Break); 18] = [
     ("I1", |state| {
         state.region.eips.clear();
         HOST
@@ -49,6 +49,12 @@ const BREAKS: [(&str, Break); 17] = [
     }),
     ("I3", |state| {
         state.hosts[0].rc_local = Some("#!/bin/sh -e\n# site\ntouch /run/booted\nexit 0\n".to_owned());
+        let eip = state.region.eips.keys().next().unwrap().clone();
+        let home = egressctl::core::observed::EipHolder::Instance(state.hosts[0].instance.clone());
+        Event::CarriedOut { host: 0, request: Request::Unassociate(eip, home) }
+    }),
+    ("I3", |state| {
+        state.hosts[0].pretend_guarded();
         let eip = state.region.eips.keys().next().unwrap().clone();
         let home = egressctl::core::observed::EipHolder::Instance(state.hosts[0].instance.clone());
         Event::CarriedOut { host: 0, request: Request::Unassociate(eip, home) }

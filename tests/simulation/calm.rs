@@ -25,10 +25,13 @@ pub(crate) enum After {
     TakeOver,
     /// The same one goes on with the run.
     Resume,
+    /// The same, before any host has taken anything back.
+    ResumeAtOnce,
 }
 
 impl After {
-    pub(crate) const ALL: [Self; 4] = [Self::Apply, Self::Rollback, Self::TakeOver, Self::Resume];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Apply, Self::Rollback, Self::TakeOver, Self::Resume, Self::ResumeAtOnce];
 }
 
 fn calm_story(hosts: usize) -> Story {
@@ -43,11 +46,14 @@ pub(crate) fn calm(moment: u64, after: After) -> Tally {
         let mut story = calm_story(1);
         let verb = story.verb(None, 0);
         if story.life(&verb, 0, Some(moment)).await {
-            sleep(Duration::from_secs(700)).await;
+            let pause = if after == After::ResumeAtOnce { 1 } else { 700 };
+            sleep(Duration::from_secs(pause)).await;
             let begun = story.universe.state().books[0].runs.len() == 1;
             let (verb, book) = match (&verb, after) {
                 (Verb::Apply(run), After::Rollback) if begun => (story.verb(Some(run.clone()), 0), 0),
-                (Verb::Apply(run), After::Resume) if begun => (Verb::Resume(run.clone(), false), 0),
+                (Verb::Apply(run), After::Resume | After::ResumeAtOnce) if begun => {
+                    (Verb::Resume(run.clone(), false), 0)
+                }
                 (_, After::TakeOver) => (story.verb(None, 1), 1),
                 _ => (story.verb(None, 0), 0),
             };

@@ -9,6 +9,8 @@ use egressctl::core::model::{HostName, InstanceId, MacAddr};
 use egressctl::ports::HostKey;
 use tokio::time::Instant;
 
+use super::guard::Guard;
+
 /// The table that a host's routes are looked up in last.
 pub(crate) const MAIN: u32 = 254;
 /// What the owner's `rc.local` holds.
@@ -83,6 +85,10 @@ pub(crate) struct Host {
     pub(crate) answers: BTreeMap<String, String>,
     /// Who has claimed it.
     pub(crate) lease: Option<Lease>,
+    /// What it takes back unless that is confirmed, in `/run`.
+    pub(crate) guard: Option<Guard>,
+    /// Something runs at its boots that takes files back.
+    pub(crate) restores_at_boot: bool,
     /// How often a script has changed it.
     pub(crate) changes: u64,
 }
@@ -149,6 +155,8 @@ impl Host {
             watched: None,
             answers: BTreeMap::new(),
             lease: None,
+            guard: None,
+            restores_at_boot: index.is_multiple_of(2),
             changes: 0,
         }
     }
@@ -232,6 +240,7 @@ impl Host {
         self.off = Some(until);
         (self.watched, self.lease) = (None, None);
         self.answers.clear();
+        self.forget_guard();
         self.kernel = self.base.clone();
     }
 

@@ -93,13 +93,16 @@ fn nobody_is_left_without_inbound(state: &State, _: Instant, event: &Event) -> R
     Ok(())
 }
 
-/// I3: the EIP leaves the instance only when the host's part is done, or was and comes back with the next boot.
+/// I3: the EIP leaves the instance only when the host's part is done and confirmed, or was and comes back with the next boot.
 fn unbound_only_when_persistent(state: &State, _: Instant, event: &Event) -> Result<(), String> {
     let Event::CarriedOut { host: index, request: Request::Unassociate(_, EipHolder::Instance(_)) } = event
     else {
         return Ok(());
     };
     let host = &state.hosts[*index];
+    if host.guarded_until().is_some() {
+        return Err(format!("host {index}: unbound, and it may still take its part back"));
+    }
     let ours = state.region.ours(&host.instance);
     let persists = ours.iter().any(|eni| host.persists(eni.mac, eni.primary_ip));
     if persists { Ok(()) } else { Err(format!("host {index}: unbound, and its route is not persistent")) }

@@ -8,6 +8,7 @@ mod calm;
 mod cloud;
 mod event;
 mod faults;
+mod guard;
 pub(crate) mod host;
 mod invariants;
 mod journal;

@@ -30,12 +30,33 @@ pub(crate) struct Script<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
     Ok,
+    /// The host waits for so long for this guard to be confirmed.
+    Armed(u8, Duration),
+    Confirmed,
     /// Code; nothing is changed.
     Failed(&'static str),
 }
 
+impl Ended {
+    /// What the script of that name prints.
+    pub(crate) fn printed(&self, name: &str) -> String {
+        let told = match self {
+            Self::Ok => "result ok\n".to_owned(),
+            Self::Armed(generation, left) => {
+                format!("guard armed {generation} {}\nresult ok\n", left.as_millis() / 10)
+            }
+            Self::Confirmed => "guard confirmed\nresult ok\n".to_owned(),
+            Self::Failed(code @ "rolled-back") => {
+                format!("guard rolledback\nresult failed {code} reverted by the simulation\n")
+            }
+            Self::Failed(code) => format!("result failed {code} unchanged by the simulation\n"),
+        };
+        format!("egressctl-{name} 1\n{told}")
+    }
+}
+
 /// How many changes the apply script makes one after the other, and likewise the revert script.
-pub(crate) const APPLY_STEPS: usize = 5;
+pub(crate) const APPLY_STEPS: usize = 4;
 pub(crate) const REVERT_STEPS: usize = 4;
 
 impl<'a> Script<'a> {
@@ -110,36 +131,65 @@ impl<'a> Script<'a> {
     }
 
     /// The first `steps` changes of the script; all of them is the whole script.
-    pub(crate) fn run(&self, host: &mut Host, steps: usize) -> Ended {
+    pub(crate) fn run(&self, host: &mut Host, steps: usize, now: Instant) -> Ended {
         match self.kind {
-            Kind::Apply => self.apply(host, steps),
+            Kind::Apply => host.phase(self, steps, now),
             Kind::Revert => self.revert(host, steps),
             Kind::Facts | Kind::Probe | Kind::Stage | Kind::Lease => Ended::Ok,
         }
     }
 
-    fn apply(&self, host: &mut Host, steps: usize) -> Ended {
-        let (Some(mac), Some(address), Some(gateway)) =
-            (self.mac(), self.address(), self.parsed::<Ipv4Addr>("gateway"))
-        else {
-            return Ended::Failed("no-values");
+    /// The file that is to be written, if there is one: what it was, and what it should become.
+    fn file(&self) -> Option<(Option<String>, String)> {
+        self.value("rc_path").filter(|path| !path.is_empty())?;
+        let before = self.value("rc_before").filter(|_| self.value("rc_existed").as_deref() == Some("yes"));
+        Some((before, self.value("rc_after").unwrap_or_default()))
+    }
+
+    fn mode(&self) -> u32 {
+        u32::from_str_radix(&self.value("rc_mode").unwrap_or_default(), 8).unwrap()
+    }
+
+    pub(crate) fn file_differs(&self, host: &Host) -> bool {
+        let after = self.file().map(|(_, after)| after);
+        after.is_some_and(|after| host.rc_local.as_ref() != Some(&after) || host.rc_mode != self.mode())
+    }
+
+    pub(crate) fn write_file(&self, host: &mut Host) {
+        let after = self.file().map(|(_, after)| after);
+        (host.rc_local, host.rc_mode) = (after, self.mode());
+    }
+
+    /// Why the change is not begun.
+    pub(crate) fn refuses(&self, host: &Host) -> Option<Ended> {
+        let (Some(mac), Some(_)) = (self.mac(), self.address()) else {
+            return Some(Ended::Failed("no-values"));
         };
         let (table, priority) = (self.parsed("table").unwrap_or(0), self.parsed("priority").unwrap_or(0));
-        let before = self.value("rc_before").filter(|_| self.value("rc_existed").as_deref() == Some("yes"));
-        let after = self.value("rc_after").unwrap_or_default();
-        let file = !self.value("rc_path").unwrap_or_default().is_empty();
-        if file && host.rc_local != before && host.rc_local.as_ref() != Some(&after) {
-            return Ended::Failed("rc-local-changed");
+        let file = self.file();
+        if file
+            .is_some_and(|(before, after)| host.rc_local != before && host.rc_local.as_ref() != Some(&after))
+        {
+            return Some(Ended::Failed("rc-local-changed"));
         }
         if host.device != Some(mac) {
-            return Ended::Failed("no-device");
+            return Some(Ended::Failed("no-device"));
         }
         if host.base.routes.contains_key(&table) && table != MAIN {
-            return Ended::Failed("table-taken");
+            return Some(Ended::Failed("table-taken"));
         }
         if host.base.rules.iter().any(|rule| rule.0 == priority) {
-            return Ended::Failed("priority-taken");
+            return Some(Ended::Failed("priority-taken"));
         }
+        None
+    }
+
+    /// The first `steps` changes that do not outlive a boot.
+    pub(crate) fn bring_about(&self, host: &mut Host, steps: usize) {
+        let (Some(address), Some(gateway)) = (self.address(), self.parsed::<Ipv4Addr>("gateway")) else {
+            return;
+        };
+        let (table, priority) = (self.parsed("table").unwrap_or(0), self.parsed("priority").unwrap_or(0));
         let was = host.clone();
         for step in 0..steps {
             match step {
@@ -151,21 +201,16 @@ impl<'a> Script<'a> {
                 2 => drop(
                     host.kernel.routes.insert(table, vec![format!("default via {gateway} dev eth1 onlink")]),
                 ),
-                3 => host.rule(address, table, priority),
-                _ if file => {
-                    host.rc_local = Some(after.clone());
-                    host.rc_mode =
-                        u32::from_str_radix(&self.value("rc_mode").unwrap_or_default(), 8).unwrap();
-                }
-                _ => {}
+                _ => host.rule(address, table, priority),
             }
         }
         host.count(&was);
-        Ended::Ok
     }
 
     fn revert(&self, host: &mut Host, steps: usize) -> Ended {
         let Some(address) = self.address() else { return Ended::Failed("no-values") };
+        host.take_back();
+        host.guard = None;
         let (table, was) = (self.parsed("table").unwrap_or(0), host.clone());
         for step in 0..steps {
             match step {

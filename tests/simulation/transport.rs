@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::faults::Run;
 use super::host::Nature;
-use super::script::{APPLY_STEPS, Ended, Kind, REVERT_STEPS, Script};
+use super::script::{APPLY_STEPS, Kind, REVERT_STEPS, Script};
 use super::universe::{CANARY, Event, State, Universe};
 
 /// One controller's way to the hosts.
@@ -88,7 +88,7 @@ impl Session for SimSession {
             return Err(broken(SshErrorKind::Lost, "the connection broke"));
         }
         let kept = |key: &String| self.universe.state().hosts[self.host].answers.contains_key(key);
-        if script.kind == Kind::Apply && !once.as_ref().is_some_and(kept) {
+        if script.value("phase").as_deref() == Some("change") && !once.as_ref().is_some_and(kept) {
             self.await_device(&script).await;
         }
         let stdout = {
@@ -182,10 +182,17 @@ impl State {
         };
         let greeting = format!("egressctl-{name} 1\n");
         if run == Run::Fails {
-            return format!("{greeting}result failed told-to unchanged it was told to fail\n");
+            let mut guard = "";
+            if script.kind == Kind::Apply && self.hosts[index].guarded_until().is_some() {
+                self.hosts[index].take_back();
+                self.hosts[index].guard = None;
+                self.note_hijack(index);
+                guard = "guard rolledback\n";
+            }
+            return format!("{greeting}{guard}result failed told-to unchanged it was told to fail\n");
         }
         if let Run::Falls(part) = run {
-            let _ = script.run(&mut self.hosts[index], part);
+            let _ = script.run(&mut self.hosts[index], part, now);
             self.happened(now, &Event::Host { host: index, what: "was changed in part" });
             let seconds = self.rng.u64(5..40);
             self.power_off(index, Duration::ZERO, seconds);
@@ -196,14 +203,15 @@ impl State {
             self.hosts[index].watched = Some(now + Duration::from_secs(seconds));
             return format!("{greeting}result ok\n");
         }
-        let ended = script.run(&mut self.hosts[index], steps(script.kind));
+        let ended = script.run(&mut self.hosts[index], steps(script.kind), now);
+        if let Some(until) = self.hosts[index].guarded_until() {
+            self.guard(index, until);
+        }
+        self.note_hijack(index);
         if self.hosts[index].leaves_by_primary() {
             self.hijacked.remove(&index);
         }
         self.happened(now, &Event::Host { host: index, what: "was changed" });
-        match ended {
-            Ended::Ok => format!("{greeting}result ok\n"),
-            Ended::Failed(code) => format!("{greeting}result failed {code} unchanged by the simulation\n"),
-        }
+        ended.printed(name)
     }
 }

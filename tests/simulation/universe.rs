@@ -30,13 +30,14 @@ pub(crate) const CANARY: &str = "canary-LTAI5tQ-8c1f";
 
 /// What becomes due later.
 #[derive(Debug, Clone)]
-enum Due {
+pub(crate) enum Due {
     Arrive { host: usize, request: Request, token: Option<String>, ticket: Option<u64> },
     Finish { host: usize, change: Change },
     Plug { host: usize },
     PowerOff { host: usize, seconds: u64 },
     Boot { host: usize },
     Edit { host: usize },
+    Guard { host: usize },
 }
 
 /// Everything.
@@ -152,7 +153,7 @@ impl State {
         self.happened(Instant::now(), &Event::Killed);
     }
 
-    fn schedule(&mut self, at: Instant, due: Due) {
+    pub(crate) fn schedule(&mut self, at: Instant, due: Due) {
         self.sequence += 1;
         self.due.insert((at, self.sequence), due);
     }
@@ -258,6 +259,7 @@ impl State {
                 self.note_hijack(host);
                 self.happened(at, &Event::Host { host, what: "booted" });
             }
+            Due::Guard { host } => self.guard_acts(host, at),
             Due::Edit { host } => {
                 let host_record = &mut self.hosts[host];
                 let line = "# edited".to_owned();
@@ -272,7 +274,7 @@ impl State {
         }
     }
 
-    fn note_hijack(&mut self, host: usize) {
+    pub(crate) fn note_hijack(&mut self, host: usize) {
         if !self.hosts[host].leaves_by_primary() {
             self.hijacked.insert(host);
         }

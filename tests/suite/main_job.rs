@@ -9,6 +9,7 @@ mod counted;
 mod demo;
 mod dry;
 mod flavours;
+mod guarded;
 mod interrupted;
 mod killed;
 mod late_failure;

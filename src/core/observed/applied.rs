@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::frame::{HostTextError, shown};
+use super::guarded::GuardState;
 use crate::core::model::IfName;
 
 /// What a script has changed.
@@ -57,6 +58,9 @@ pub struct ApplyReport {
     pub dev: Option<IfName>,
     /// What a revert has left alone, and why; escaped.
     pub kept: Vec<String>,
+    /// What the host says of its guard; `None` if there is none, because there was nothing to change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guard: Option<GuardState>,
     /// How it ended.
     pub end: ApplyEnd,
 }
@@ -89,7 +93,7 @@ const MAX_LINES: usize = 1000;
 
 fn parse(stdout: &[u8], greeting: &str) -> Result<ApplyReport, HostTextError> {
     let text = String::from_utf8_lossy(stdout);
-    let (mut changed, mut dev, mut kept, mut end) = (Vec::new(), None, Vec::new(), None);
+    let (mut changed, mut dev, mut kept, mut guard, mut end) = (Vec::new(), None, Vec::new(), None, None);
     let lines = text.lines().take(MAX_LINES).enumerate().skip_while(|(_, line)| *line != greeting);
     for (number, line) in lines.skip(1) {
         let error = |problem: &str| {
@@ -108,13 +112,14 @@ fn parse(stdout: &[u8], greeting: &str) -> Result<ApplyReport, HostTextError> {
             }
             "dev" => dev = Some(rest.parse().map_err(|_| error("no usable device name"))?),
             "kept" => kept.push(readable(rest)),
+            "guard" => guard = Some(rest.parse().map_err(|()| error("no state of a guard"))?),
             "result" => end = Some(result(rest).ok_or_else(|| error("an unknown result"))?),
             // "ok …" and "primary …" are for people who read the raw answer; later versions may say more.
             _ => {}
         }
     }
     let end = end.ok_or_else(|| HostTextError::new("answer", "it has no result: the outcome is unknown"))?;
-    Ok(ApplyReport { changed, dev, kept, end })
+    Ok(ApplyReport { changed, dev, kept, guard, end })
 }
 
 fn change(word: &str) -> Option<ChangeKind> {

@@ -9,6 +9,7 @@ mod cloud;
 pub mod facts;
 mod found;
 mod frame;
+pub mod guarded;
 pub mod lease;
 pub mod probed;
 pub mod pushed;

@@ -5,6 +5,8 @@
 
 mod check;
 mod file;
+mod guard;
+mod lease;
 mod quote;
 mod scripts;
 #[cfg(test)]
@@ -19,19 +21,24 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 pub use file::FileTemplate;
+pub use guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
+pub use lease::{LeaseParams, LeaseVerb};
 pub use quote::sh_quote;
 pub use scripts::{
-    APPLY_WAIT_SECONDS, ApplyParams, LeaseParams, LeaseVerb, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION,
-    ProbeParams, PushParams, RevertParams, StageParams,
+    APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION, ProbeParams, PushParams,
+    RevertParams, StageParams,
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 10] = [
+const BUILTIN: [(&str, &str); 13] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
+    ("guard.sh", include_str!("../../../templates/guard.sh.hbs")),
+    ("phases.sh", include_str!("../../../templates/phases.sh.hbs")),
+    ("rollback.sh", include_str!("../../../templates/rollback.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
     ("once.sh", include_str!("../../../templates/once.sh.hbs")),
     ("push.sh", include_str!("../../../templates/push.sh.hbs")),
@@ -58,6 +65,8 @@ pub struct Templates {
     registry: Handlebars<'static>,
     paths: BTreeMap<&'static str, String>,
     digest: String,
+    /// The text of the way back, which is the same for every host.
+    rollback: String,
 }
 
 impl std::fmt::Debug for Templates {
@@ -109,7 +118,9 @@ impl Templates {
                 ),
             });
         }
-        let templates = Self { registry, paths, digest: HEXLOWER.encode(&digest.finalize()) };
+        let digest = HEXLOWER.encode(&digest.finalize());
+        let mut templates = Self { registry, paths, digest, rollback: String::new() };
+        templates.rollback = templates.rollback_script()?;
         templates.render_samples()?;
         Ok(templates)
     }

@@ -4,17 +4,7 @@
 /// a NUL, which no shell can represent.
 #[must_use]
 pub fn sh_quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
-    quoted.push('\'');
-    for c in text.chars() {
-        if c == '\'' {
-            quoted.push_str("'\\''");
-        } else {
-            quoted.push(c);
-        }
-    }
-    quoted.push('\'');
-    quoted
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

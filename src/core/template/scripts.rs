@@ -4,8 +4,10 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
+use super::guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
+use super::lease::{LeaseParams, LeaseVerb};
 use super::{TemplateError, Templates};
-use crate::core::model::{MacAddr, Operator, RunId};
+use crate::core::model::MacAddr;
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
@@ -33,35 +35,10 @@ pub struct ApplyParams<'a> {
     pub rc_local: Option<&'a FileChange>,
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
-}
-
-/// What to do with a host's lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LeaseVerb {
-    /// Take it if nobody holds it, if it has expired, or if the same run holds it.
-    Acquire,
-    /// Hold it for the full time again.
-    Renew,
-    /// Give it back, by its nonce.
-    Release,
-    /// Only tell who holds it.
-    Show,
-}
-
-/// Values of the lease script.
-#[derive(Debug, Clone, Serialize)]
-pub struct LeaseParams<'a> {
-    /// What to do.
-    pub verb: LeaseVerb,
-    /// For which run.
-    pub run: &'a RunId,
-    /// Whose run.
-    pub owner: &'a Operator,
-    /// Tells this lease from every other one: 16 hexadecimal digits.
-    pub nonce: &'a str,
-    /// How long it holds unless it is renewed, in seconds.
-    pub seconds: u32,
+    /// The host's guard over the change.
+    pub guard: GuardParams<'a>,
+    /// What to do now.
+    pub phase: Phase,
 }
 
 /// Values of the stage script.
@@ -151,6 +128,14 @@ struct RouteContext<'a> {
     rc_before: &'a str,
     rc_after: &'a str,
     rc_mode: String,
+    guard_base: &'static str,
+    guard_disk: &'static str,
+    guard_tx: &'a str,
+    guard_seconds: u32,
+    guard_rollback: &'a str,
+    phase: &'static str,
+    generation: u8,
+    begin_again: &'static str,
 }
 
 impl RouteContext<'_> {
@@ -169,6 +154,14 @@ impl RouteContext<'_> {
             rc_before: "",
             rc_after: "",
             rc_mode: "755".to_owned(),
+            guard_base: GUARD_FOLDER,
+            guard_disk: GUARD_DISK,
+            guard_tx: "none",
+            guard_seconds: 0,
+            guard_rollback: "",
+            phase: "look",
+            generation: 0,
+            begin_again: "no",
         }
     }
 }
@@ -212,7 +205,12 @@ impl Templates {
         self.script("stage.sh", params)
     }
 
-    /// The script that makes the host's routes and its `rc.local` what they should be. Idempotent.
+    /// The script that a host keeps to take a change back by itself. No value of any host is in it.
+    pub(super) fn rollback_script(&self) -> Result<String, TemplateError> {
+        self.script("rollback.sh", &())
+    }
+
+    /// The script of one phase of making the host's routes and its `rc.local` what they should be. Idempotent.
     ///
     /// # Errors
     /// A target with unknown values, a value with a NUL byte.
@@ -227,7 +225,12 @@ impl Templates {
             context.rc_after = &change.after;
             context.rc_mode = format!("{:o}", change.mode_after);
         }
-        self.script("apply.sh", &context)
+        context.guard_tx = params.guard.tx;
+        context.guard_seconds = params.guard.seconds;
+        context.guard_rollback = &self.rollback;
+        let (phase, generation, again) = params.phase.words();
+        (context.phase, context.generation, context.begin_again) = (phase, generation, yes_no(again));
+        self.scripts(&["guard.sh", "apply.sh", "phases.sh"], &context)
     }
 
     /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
@@ -244,7 +247,7 @@ impl Templates {
             context.rc_after = after;
             context.rc_mode = format!("{:o}", params.before.mode);
         }
-        self.script("revert.sh", &context)
+        self.scripts(&["guard.sh", "revert.sh"], &context)
     }
 
     /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
@@ -336,7 +339,9 @@ impl Templates {
         if let Some(mac) = route.mac {
             self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
         }
-        self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
+        let guard = GuardParams { tx: "0123456789abcdef", seconds: 60 };
+        let (rc_local, phase) = (Some(&change), Phase::Look);
+        self.apply_script(&ApplyParams { route: &route, rc_local, wait_seconds: 1, guard, phase })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
@@ -356,7 +361,16 @@ impl Templates {
     }
 
     fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
-        Ok(format!("{}{}", self.render("common.sh", &())?, self.render(name, context)?))
+        self.scripts(&[name], context)
+    }
+
+    /// Several templates with the same values, one after the other.
+    fn scripts<C: Serialize>(&self, names: &[&'static str], context: &C) -> Result<String, TemplateError> {
+        let mut text = self.render("common.sh", &())?;
+        for name in names {
+            text.push_str(&self.render(name, context)?);
+        }
+        Ok(text)
     }
 
     fn known(&self, name: &str, route: &RouteTarget) -> Result<(), TemplateError> {

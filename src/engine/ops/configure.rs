@@ -1,17 +1,18 @@
-//! The step on the host: one connection, one script, typed answer.
+//! The step on the host: scripts that are run once, each over a connection of its own, and their typed answers.
 
 use std::time::Duration;
 
+use super::guard::{self, Ending};
 use super::{Answer, HostTask};
 use crate::core::model::MacAddr;
-use crate::core::observed::applied::{parse_apply, parse_revert, parse_stage};
+use crate::core::observed::applied::{parse_revert, parse_stage};
 use crate::core::observed::facts::RcLocal;
 use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
-use crate::core::plan::route::host_changes;
+use crate::core::plan::route::{FileChange, host_changes};
 use crate::core::plan::{RouteTarget, rc_local};
 use crate::core::saga::Effect;
 use crate::core::template::{
-    APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, RevertParams, StageParams,
+    APPLY_WAIT_SECONDS, ApplyParams, GuardParams, ONCE_FOLDER, OnceParams, Phase, RevertParams, StageParams,
 };
 use crate::engine::{MAX_OUTPUT, target};
 use crate::ports::{Exec, ExitStatus, SshErrorKind};
@@ -25,7 +26,7 @@ const READ: &[u8] = b"egressctl-once read";
 const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), Duration::from_secs(15)];
 
 /// Why a script that changes the host gave no report.
-enum NoReport {
+pub(super) enum NoReport {
     /// It did not run.
     NotRun(String),
     /// It may have run, in part or in whole.
@@ -33,22 +34,19 @@ enum NoReport {
 }
 
 /// A report, and whether it tells of everything that was done: not if an earlier execution was cut off half-way.
-struct Told {
-    report: ApplyReport,
-    is_all: bool,
+pub(super) struct Told {
+    pub(super) report: ApplyReport,
+    pub(super) is_all: bool,
 }
 
 impl HostTask {
     /// Does a step on the host once. If the connection breaks, or the answer cannot be read, others ask for the answer.
-    async fn change(
+    pub(super) async fn change(
         &self,
         step: &str,
         parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
     ) -> Result<Told, NoReport> {
-        let key = nonce().map_err(|error| NoReport::NotRun(format!("no random number: {error}")))?;
-        let params = OnceParams { folder: ONCE_FOLDER, key: &key, step };
-        let script =
-            self.world.templates.once_script(&params).map_err(|error| NoReport::NotRun(error.to_string()))?;
+        let script = self.once(step).map_err(NoReport::NotRun)?;
         let first = match self.ask(&script, &parse).await {
             Err(NoReport::Unknown(reason)) => reason,
             other => return other.map(|(report, _)| Told { report, is_all: true }),
@@ -62,8 +60,16 @@ impl HostTask {
         Err(NoReport::Unknown(first))
     }
 
-    /// One execution over a connection of its own; also whether it gave the answer of an earlier one.
-    async fn ask(
+    /// The script that does a step once, however often it is run.
+    pub(super) fn once(&self, step: &str) -> Result<String, String> {
+        let key = nonce().map_err(|error| format!("no random number: {error}"))?;
+        let params = OnceParams { folder: ONCE_FOLDER, key: &key, step };
+        self.world.templates.once_script(&params).map_err(|error| error.to_string())
+    }
+
+    /// One execution over a connection of its own, which nothing else has used or will use, to the host that showed its key
+    /// before; also whether it gave the answer of an earlier execution.
+    pub(super) async fn ask(
         &self,
         script: &str,
         parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
@@ -76,6 +82,10 @@ impl HostTask {
             .connect(&target)
             .await
             .map_err(|error| NoReport::NotRun(error.to_string()))?;
+        if self.key.as_ref().is_some_and(|key| key != session.host_key()) {
+            session.close().await;
+            return Err(NoReport::NotRun("another host key than before was shown".to_owned()));
+        }
         let exec = Exec::script_as_root(
             script.to_owned(),
             &self.host.ssh.user,
@@ -114,8 +124,8 @@ impl HostTask {
         }
     }
 
-    /// Brings the host to the target. The script looks at everything again and is idempotent, so one that was cut off
-    /// half-way is run once more; `rc.local` must still be as it was planned on.
+    /// Brings the host to the target, under the host's own guard. The script looks at everything again and is idempotent;
+    /// `rc.local` must still be as it was planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
@@ -129,31 +139,46 @@ impl HostTask {
                 return Answer::Refused(reasons.join("; "));
             }
         };
-        let params = ApplyParams { route, rc_local: change.as_ref(), wait_seconds: APPLY_WAIT_SECONDS };
-        let script = match self.world.templates.apply_script(&params) {
-            Ok(script) => script,
-            Err(error) => return Answer::Refused(error.to_string()),
+        let file = change.clone().or_else(|| self.unchanged(&facts.rc_local, written.as_ref(), route));
+        let (tx, seconds) = (self.token("guard"), self.world.settings.confirm.as_secs());
+        let guard = GuardParams { tx: &tx, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) };
+        let params = ApplyParams {
+            route,
+            rc_local: file.as_ref(),
+            wait_seconds: APPLY_WAIT_SECONDS,
+            guard,
+            phase: Phase::Look,
         };
-        let (reason, is_without_effect) = match self.change(&script, parse_apply).await {
-            Ok(Told { report: ApplyReport { end: ApplyEnd::Ok, .. }, .. }) => {
+        match guard::run(self, params).await {
+            Ending::Done => {
                 let (before, after) = match (written, change) {
                     (Some((before, Some(now))), change) => {
                         (before, Some(change.map_or(now, |change| change.after)))
                     }
                     (_, change) => (facts.rc_local.clone(), change.map(|change| change.after)),
                 };
-                return Answer::Done(Effect::Configured { before, after });
+                Answer::Done(Effect::Configured { before, after })
             }
-            Ok(Told { report: ApplyReport { end: ApplyEnd::Reverted { code, detail }, .. }, is_all }) => {
-                (format!("{code}: {detail}"), is_all)
-            }
-            Ok(Told { report: ApplyReport { end: ApplyEnd::NotReverted { code, detail }, .. }, .. }) => {
-                (format!("{code}: {detail}"), false)
-            }
-            Err(NoReport::NotRun(reason)) => (reason, true),
-            Err(NoReport::Unknown(reason)) => (reason, false),
+            Ending::Refused(reason) => Answer::Refused(reason),
+            Ending::Unknown(reason) => Answer::Unknown(reason),
+        }
+    }
+
+    /// A file that is as it should be, for the script to see that it still is: a guard may have taken it back since the host
+    /// was looked at.
+    fn unchanged(
+        &self,
+        now: &RcLocal,
+        written: Option<&(RcLocal, Option<String>)>,
+        route: &RouteTarget,
+    ) -> Option<FileChange> {
+        let content = now.content.clone().filter(|_| route.rc_local)?;
+        let before = match written {
+            Some((before, Some(_))) => before.content.clone(),
+            _ => Some(content.clone()),
         };
-        if is_without_effect { Answer::Refused(reason) } else { Answer::Unknown(reason) }
+        let (path, mode) = (now.path.clone(), now.mode);
+        Some(FileChange { path, before, after: content, mode_before: mode, mode_after: mode })
     }
 
     /// Takes the host's part back, also after a step of unknown outcome.

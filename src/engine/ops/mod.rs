@@ -5,6 +5,7 @@
 mod cloud;
 mod configure;
 mod eip;
+mod guard;
 mod settle;
 
 use std::sync::Arc;

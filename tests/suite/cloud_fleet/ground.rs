@@ -16,7 +16,7 @@ use egressctl::ports::{
 use tokio::time::{Instant, sleep};
 
 use crate::sim::host::Host;
-use crate::sim::script::{APPLY_STEPS, Ended, Kind, REVERT_STEPS, Script};
+use crate::sim::script::{APPLY_STEPS, Kind, REVERT_STEPS, Script};
 
 #[derive(Default)]
 pub(super) struct Inner {
@@ -160,6 +160,10 @@ impl Session for OneSession {
 
 fn run(inner: &mut Inner, index: usize, script: &Script<'_>) -> String {
     let now = Instant::now();
+    // Time has passed for whoever was killed in the window.
+    if inner.hosts[index].guarded_until().is_some_and(|until| until <= now) {
+        inner.hosts[index].take_back();
+    }
     let (name, steps) = match script.kind {
         Kind::Facts | Kind::Probe => {
             return inner.hosts[index].prints(script, |source| Some(inner.egress(index, source)));
@@ -173,8 +177,5 @@ fn run(inner: &mut Inner, index: usize, script: &Script<'_>) -> String {
         Kind::Apply => ("apply", APPLY_STEPS),
         Kind::Revert => ("revert", REVERT_STEPS),
     };
-    match script.run(&mut inner.hosts[index], steps) {
-        Ended::Ok => format!("egressctl-{name} 1\nresult ok\n"),
-        Ended::Failed(code) => format!("egressctl-{name} 1\nresult failed {code} unchanged\n"),
-    }
+    script.run(&mut inner.hosts[index], steps, now).printed(name)
 }

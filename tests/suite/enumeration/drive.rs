@@ -100,6 +100,10 @@ impl Driver<'_> {
     fn forward(&mut self, op: &egressctl::core::plan::Op) -> Result<(), Stop> {
         self.moment()?;
         let announced = self.announced();
+        if op.kind() == StepKind::Configure && !self.world.refuses(op.kind()) {
+            self.world.arm();
+            self.moment()?;
+        }
         let answer = self.world.perform(op, self.machine.known(), announced);
         self.moment()?;
         let step = op.kind();

@@ -38,6 +38,15 @@ enum Eip {
     Interface,
 }
 
+/// The host's part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Route {
+    None,
+    /// Brought about, and taken back by the host unless it is confirmed.
+    Armed,
+    Confirmed,
+}
+
 /// The one host and its cloud.
 #[derive(Debug, Clone)]
 pub(super) struct World {
@@ -47,7 +56,7 @@ pub(super) struct World {
     post_paid: bool,
     interfaces: usize,
     attached: bool,
-    route: bool,
+    route: Route,
     eip: Eip,
     /// What must not have happened and has.
     pub(super) wrongs: Vec<String>,
@@ -110,7 +119,7 @@ impl World {
             post_paid: false,
             interfaces: 0,
             attached: false,
-            route: false,
+            route: Route::None,
             eip: Eip::Static,
             wrongs: Vec::new(),
         }
@@ -122,13 +131,17 @@ impl World {
     }
 
     pub(super) fn is_final(&self) -> bool {
-        self.interfaces == 1 && self.attached && self.route && self.eip == Eip::Interface && self.post_paid
+        self.interfaces == 1
+            && self.attached
+            && self.route == Route::Confirmed
+            && self.eip == Eip::Interface
+            && self.post_paid
     }
 
     /// As it was, but for what cannot be taken back.
     pub(super) fn is_back(&self) -> bool {
         let home = matches!(self.eip, Eip::Static | Eip::Home);
-        self.interfaces == 0 && !self.attached && !self.route && home
+        self.interfaces == 0 && !self.attached && self.route == Route::None && home
     }
 
     /// Whether a look shows that the step is done.
@@ -138,7 +151,7 @@ impl World {
             StepKind::Convert => self.eip != Eip::Static,
             StepKind::CreateEni => self.interfaces > 0,
             StepKind::AttachEni => self.attached,
-            StepKind::Configure => self.route,
+            StepKind::Configure => self.route == Route::Confirmed,
             StepKind::Unassociate => self.eip == Eip::Nowhere || self.eip == Eip::Interface,
             StepKind::Associate => self.eip == Eip::Interface,
             StepKind::Verify => false,
@@ -169,6 +182,25 @@ impl World {
         if fault == Fault::Stale { Answer::Unknown } else { Answer::Done(effect(step)) }
     }
 
+    /// The first half of the host's part: its change is there, and the host waits for somebody to confirm it.
+    pub(super) fn arm(&mut self) {
+        if self.attached && self.route == Route::None {
+            self.route = Route::Armed;
+        }
+    }
+
+    /// Whether the step will have no effect.
+    pub(super) fn refuses(&self, step: StepKind) -> bool {
+        step == self.step && matches!(self.fault, Fault::Refused | Fault::LostBefore)
+    }
+
+    /// So much time passes that nobody confirms any more.
+    pub(super) fn late(&mut self) {
+        if self.route == Route::Armed {
+            self.route = Route::None;
+        }
+    }
+
     fn take_effect(&mut self, step: StepKind, known: &Known) {
         match step {
             StepKind::ChargeType => self.post_paid = true,
@@ -186,11 +218,13 @@ impl World {
             }
             StepKind::Configure => {
                 self.expect(self.attached, || "it configures a device that is not there".to_owned());
-                self.route = true;
+                self.route = Route::Confirmed;
             }
             StepKind::Unassociate => {
                 self.expect(known.eip.is_some(), || "it unbinds an EIP that it does not know".to_owned());
-                self.expect(self.route, || "it unbinds before the host's part is done".to_owned());
+                self.expect(self.route == Route::Confirmed, || {
+                    "it unbinds before the host's part is done".to_owned()
+                });
                 self.eip = Eip::Nowhere;
             }
             StepKind::Associate => {
@@ -223,7 +257,7 @@ impl World {
             }
             StepKind::Configure => {
                 self.expect(!on_it, || "it takes the route away from under the EIP".to_owned());
-                self.route = false;
+                self.route = Route::None;
             }
             StepKind::Unassociate if on_it => return Err("the EIP is bound to the interface".to_owned()),
             StepKind::Unassociate => self.eip = Eip::Home,

@@ -7,15 +7,27 @@ use std::net::Ipv4Addr;
 use std::process::{Child, Command, Output, Stdio};
 
 use egressctl::core::model::MacAddr;
+use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::Facts;
 use egressctl::core::observed::applied::{ApplyReport, parse_apply, parse_revert};
 use egressctl::core::observed::facts::{RcLocal, parse_facts};
+use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::route::{FileChange, HostChanges, host_changes};
-use egressctl::core::template::{ApplyParams, RevertParams, Templates};
+use egressctl::core::template::{ApplyParams, GuardParams, Phase, RevertParams, Templates};
 
 /// The secondary interface's hardware address.
 pub(crate) const MAC: MacAddr = MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02]);
+
+/// `rc.local` as Debian ships it.
+pub(crate) const DEBIAN: &str = "#!/bin/sh -e\n#\n# rc.local\n\nexit 0\n";
+
+/// A host with Debian's `rc.local`.
+pub(crate) fn debian(shell: &'static [&'static str]) -> Host {
+    let host = Host::new(shell);
+    host.write("rc.local", DEBIAN, 0o755);
+    host
+}
 
 pub(crate) fn target() -> RouteTarget {
     RouteTarget {
@@ -91,7 +103,7 @@ impl Host {
         let router = Holder::new("nsenter", &args);
         let this = Self { router, host, user, etc, shell };
         let etc = this.etc.path().to_str().unwrap().to_owned();
-        this.ok(&format!("mount --bind '{etc}' /etc"));
+        this.ok(&format!("mount --bind '{etc}' /etc; mount -t tmpfs none /run; mount -t proc none /proc"));
         let router = &this.router.pid;
         // The router's process id means something outside of the host's process namespace only.
         let set_up = format!(
@@ -156,6 +168,11 @@ impl Host {
         assert!(output.status.success(), "{script}: {output:?}");
     }
 
+    /// Whether a script in the gateway's network namespace succeeds.
+    pub(crate) fn router_says(&self, script: &str) -> bool {
+        self.enter(&["-n"], &self.router.pid, &["sh", "-s"], script).status.success()
+    }
+
     /// Everything of the network that must come back after a revert; what only counts or ages is left out.
     pub(crate) fn network(&self) -> String {
         self.ok("ip -o link show | sed 's/ qdisc .*link\\/ether/ link\\/ether/'
@@ -171,10 +188,28 @@ impl Host {
         host_changes(&self.facts(), &target(), &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
     }
 
-    pub(crate) fn apply(&self, target: &RouteTarget, file: Option<&FileChange>) -> ApplyReport {
-        let params = ApplyParams { route: target, rc_local: file, wait_seconds: 20 };
-        let output = self.run(&templates().apply_script(&params).unwrap());
+    /// One phase of the change, over a "connection" of its own.
+    pub(crate) fn phase(
+        &self,
+        target: &RouteTarget,
+        file: Option<&FileChange>,
+        phase: Phase,
+        seconds: u32,
+    ) -> ApplyReport {
+        let output = self.run(&phase_script(target, file, phase, seconds));
         parse_apply(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
+    }
+
+    /// All phases, as a controller that is alive does them.
+    pub(crate) fn apply(&self, target: &RouteTarget, file: Option<&FileChange>) -> ApplyReport {
+        let mut report = self.phase(target, file, Phase::Change { again: false }, 120);
+        while let (ApplyEnd::Ok, Some(GuardState::Armed { generation, .. })) = (&report.end, report.guard) {
+            let next = self.phase(target, file, Phase::Confirm { generation }, 120);
+            let changed = report.changed.into_iter().chain(next.changed).collect();
+            report = ApplyReport { changed, ..next };
+        }
+        self.ok("! ls -dR /run/egressctl/* /run/egressctl 2>/dev/null >&2");
+        report
     }
 
     pub(crate) fn revert(&self, before: &RcLocal, after: Option<&str>) -> ApplyReport {
@@ -202,6 +237,18 @@ impl Host {
             ip route replace default via 172.16.0.253 dev eth0
             for file in /etc/rc.local; do if [ -x $file ]; then $file; fi; done");
     }
+}
+
+/// The script of a phase.
+pub(crate) fn phase_script(
+    target: &RouteTarget,
+    file: Option<&FileChange>,
+    phase: Phase,
+    seconds: u32,
+) -> String {
+    let guard = GuardParams { tx: "feedc0de00000000", seconds };
+    let params = ApplyParams { route: target, rc_local: file, wait_seconds: 20, guard, phase };
+    templates().apply_script(&params).unwrap()
 }
 
 pub(crate) fn templates() -> Templates {

@@ -1,6 +1,8 @@
 //! The host scripts on a real kernel: facts, apply, revert, probe and the persisted block, under three shells.
 
 #[cfg(test)]
+mod guard;
+#[cfg(test)]
 mod host;
 #[cfg(test)]
 mod lease;
@@ -21,9 +23,7 @@ use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::rc_local::BEGIN;
 use egressctl::core::plan::route::host_changes;
 use egressctl::core::template::ProbeParams;
-use host::{Host, SHELLS, target, templates};
-
-const DEBIAN: &str = "#!/bin/sh -e\n#\n# rc.local\n\nexit 0\n";
+use host::{DEBIAN, Host, SHELLS, debian, target, templates};
 
 /// Runs a case under every shell, side by side.
 fn on_every_shell(case: impl Fn(&'static [&'static str]) + Sync) {
@@ -32,12 +32,6 @@ fn on_every_shell(case: impl Fn(&'static [&'static str]) + Sync) {
             scope.spawn(|| case(shell));
         }
     });
-}
-
-fn debian(shell: &'static [&'static str]) -> Host {
-    let host = Host::new(shell);
-    host.write("rc.local", DEBIAN, 0o755);
-    host
 }
 
 #[test]

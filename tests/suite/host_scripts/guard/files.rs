@@ -1,0 +1,91 @@
+//! The second guard: files are written under it, and taken back only where they still are what was written.
+
+use super::{
+    CHANGE, DEBIAN, FIRST, SECOND, armed, before, debian, nothing_left, on_every_shell, phase, reverted,
+    taken_back, taken_back_as,
+};
+use egressctl::core::observed::ApplyEnd;
+use egressctl::core::observed::guarded::GuardState;
+use egressctl::core::template::Phase;
+
+#[test]
+fn files_that_nobody_confirms_are_what_they_were_to_the_byte() {
+    let shapes: [(Option<&str>, u32); 4] =
+        [(Some(DEBIAN), 0o755), (Some("#!/bin/sh\n:"), 0o644), (Some("\n"), 0o700), (None, 0)];
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        for (text, mode) in shapes {
+            match text {
+                Some(text) => host.write("rc.local", text, mode),
+                None => std::fs::remove_file(host.etc.path().join("rc.local")).unwrap(),
+            }
+            let (network, facts) = (host.network(), host.facts());
+            let file = host.changes().rc_local.unwrap();
+            assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 60)), 1, "{shell:?} {text:?}");
+            assert_eq!(armed(&phase(&host, Some(&file), FIRST, 5)), 2, "{shell:?} {text:?}");
+            assert!(taken_back(&host, 2) >= 0, "{shell:?}: too early");
+            assert_eq!(host.network(), network, "{shell:?} {text:?}");
+            assert_eq!(reverted(&phase(&host, Some(&file), SECOND, 1)), "rolled-back");
+            nothing_left(&host);
+            assert_eq!(host.facts(), facts, "{shell:?} {text:?}");
+        }
+    });
+}
+
+#[test]
+fn a_file_that_was_edited_in_the_window_is_left_alone_and_told() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let network = host.network();
+        let file = host.changes().rc_local.unwrap();
+        phase(&host, Some(&file), CHANGE, 60);
+        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 5)), 2, "{shell:?}");
+        host.ok("echo '# mine' >>/etc/rc.local");
+        taken_back_as(&host, 2, "not-reverted");
+        let report = phase(&host, Some(&file), Phase::Look, 2);
+        assert!(
+            matches!(&report.end, ApplyEnd::NotReverted { detail, .. } if detail.contains("edited since")),
+            "{shell:?} {report:?}"
+        );
+        assert_eq!(host.read("rc.local"), format!("{}# mine\n", file.after), "{shell:?}");
+        assert_eq!(host.network(), network, "{shell:?}");
+        // The controller's own way back cuts out what is ours.
+        assert_eq!(host.revert(&before(&file), Some(&file.after)).end, ApplyEnd::Ok, "{shell:?}");
+        assert_eq!(host.read("rc.local"), format!("{DEBIAN}# mine\n"), "{shell:?}");
+        nothing_left(&host);
+    });
+}
+
+#[test]
+fn a_file_that_changed_in_the_first_window_takes_everything_back() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let network = host.network();
+        let file = host.changes().rc_local.unwrap();
+        phase(&host, Some(&file), CHANGE, 60);
+        host.ok("echo '# mine' >>/etc/rc.local");
+        assert_eq!(reverted(&phase(&host, Some(&file), FIRST, 60)), "rc-local-changed", "{shell:?}");
+        assert_eq!(host.network(), network, "{shell:?}");
+        assert_eq!(host.read("rc.local"), format!("{DEBIAN}# mine\n"), "{shell:?}");
+        nothing_left(&host);
+    });
+}
+
+#[test]
+fn where_only_a_file_is_missing_there_is_only_the_second_guard() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let file = host.changes().rc_local.unwrap();
+        host.apply(&super::target(), Some(&file));
+        host.write("rc.local", DEBIAN, 0o755);
+        let network = host.network();
+        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 5)), 2, "{shell:?}");
+        taken_back(&host, 2);
+        assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN), "{shell:?}");
+        assert_eq!(reverted(&phase(&host, Some(&file), Phase::Look, 1)), "rolled-back");
+        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 60)), 2, "{shell:?}");
+        assert_eq!(phase(&host, Some(&file), SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        assert!(host.changes().is_empty(), "{shell:?}");
+        nothing_left(&host);
+    });
+}
