@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
+use crate::core::model::{HostName, InstanceId, Owner, RegionId, SecurityGroupId, VSwitchId};
 use crate::core::ssh_config::{Algorithms, Note};
 
 /// Everything an inventory asks for.
@@ -230,9 +230,11 @@ pub struct RouteDesired {
 /// What makes the host's routes survive a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Persist {
-    /// A marked block in `rc.local`.
+    /// What owns the primary interface, as the host says.
     #[default]
-    RcLocal,
+    Auto,
+    /// This one, whatever the host says.
+    By(Owner),
     /// Nothing: the change is gone after a reboot.
     None,
 }

@@ -13,7 +13,7 @@ use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
-use crate::core::model::{SecurityGroupId, VSwitchId};
+use crate::core::model::{Owner, SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
 pub(super) const SECTIONS: [&str; 5] = ["ssh", "eni", "route", "verify", "allow"];
@@ -164,7 +164,10 @@ impl Reader<'_, '_> {
             reader.number(node, "route.priority", 1..=32765, expected)
         });
         layer.persist = self.found(route, "persist", |reader, node| {
-            reader.choice(node, "route.persist", &[("rc-local", Persist::RcLocal), ("none", Persist::None)])
+            let owners = Owner::WORDS.map(|(word, owner)| (word, Persist::By(owner)));
+            let choices =
+                [[("auto", Persist::Auto)].as_slice(), &owners, &[("none", Persist::None)]].concat();
+            reader.choice(node, "route.persist", &choices)
         });
     }
 

@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::unified_diff;
+use super::route::{FileChange, unified_diff};
 use super::{
     Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet,
-    route,
+    owner, route,
 };
-use crate::core::inventory::{HostDesired, Persist};
+use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, InstanceId, gateway_of};
 use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation};
 use crate::core::template::Templates;
@@ -191,7 +191,7 @@ fn route_target(
         primary_ip: instance.primary_ip,
         table: desired.route.table,
         priority: desired.route.priority,
-        rc_local: desired.route.persist == Persist::RcLocal,
+        owner: None,
     }
 }
 
@@ -225,6 +225,9 @@ fn configure(
             "correct the instance or the address in the inventory",
         ));
     }
+    let choice = owner::choose(facts, target, desired.route.persist);
+    host.findings.extend(choice.findings);
+    let target = &RouteTarget { owner: choice.owner, ..target.clone() };
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
@@ -238,12 +241,14 @@ fn configure(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let file = changes.rc_local.as_ref().map(|change| {
+    let file = |change: &FileChange| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let diff = unified_diff(&text(&change.before), &text(&change.after), &change.path);
+        let diff: Vec<String> = diff.lines().map(str::to_owned).collect();
         let mode = format!("mode {:o} -> {:o}", change.mode_before, change.mode_after);
-        let text = unified_diff(change.before.as_deref().unwrap_or_default(), &change.after, &change.path);
         let same = change.mode_before == change.mode_after;
-        text.lines().map(str::to_owned).chain((!same).then_some(mode)).collect::<Vec<_>>()
-    });
+        diff.into_iter().chain((!same).then_some(mode)).collect::<Vec<_>>()
+    };
     Ok(vec![Step {
         op: Op::Configure { route: target.clone() },
         why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
@@ -251,7 +256,7 @@ fn configure(
             .routes
             .into_iter()
             .map(|change| change.line)
-            .chain(file.into_iter().flatten())
+            .chain(changes.files.iter().flat_map(file))
             .collect(),
     }])
 }

@@ -9,6 +9,7 @@ mod eni;
 mod finding;
 mod fleet;
 mod op;
+pub mod owner;
 pub mod rc_local;
 pub mod route;
 mod show;

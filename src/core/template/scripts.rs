@@ -5,8 +5,7 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::{TemplateError, Templates};
-use crate::core::model::{MacAddr, Operator, RunId};
-use crate::core::observed::facts::RcLocal;
+use crate::core::model::{MacAddr, Operator, Owner, RunId};
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
 use crate::core::plan::route::FileChange;
@@ -28,9 +27,10 @@ const UNKNOWN: &str = "(known after apply)";
 pub struct ApplyParams<'a> {
     /// What the host should have, everything known.
     pub route: &'a RouteTarget,
-    /// The file to change, as [`host_changes`](crate::core::plan::route::host_changes) made it for the same target; `None`
-    /// leaves it alone.
-    pub rc_local: Option<&'a FileChange>,
+    /// The files to change, as [`host_changes`](crate::core::plan::route::host_changes) made them for the same target.
+    pub files: &'a [FileChange],
+    /// Who has to hear of them.
+    pub reload: &'a [Owner],
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
 }
@@ -80,10 +80,10 @@ pub struct StageParams {
 pub struct RevertParams<'a> {
     /// What was applied, everything known.
     pub route: &'a RouteTarget,
-    /// `rc.local` before.
-    pub before: &'a RcLocal,
-    /// The content that was written; `None` if it was left alone.
-    pub after: Option<&'a str>,
+    /// The files that were changed, in the order in which they were.
+    pub files: &'a [FileChange],
+    /// Who has to hear of them.
+    pub reload: &'a [Owner],
 }
 
 /// Values of the probe script.
@@ -146,14 +146,38 @@ struct RouteContext<'a> {
     priority: u32,
     public: Ipv4Addr,
     wait_seconds: u32,
-    rc_path: &'a str,
-    rc_existed: &'static str,
-    rc_before: &'a str,
-    rc_after: &'a str,
-    rc_mode: String,
+    watch: bool,
+    owners: String,
+    files: Vec<FileContext<'a>>,
+    files_back: Vec<FileContext<'a>>,
 }
 
-impl RouteContext<'_> {
+#[derive(Clone, Serialize)]
+struct FileContext<'a> {
+    path: &'a str,
+    existed: &'static str,
+    before: &'a str,
+    mode_before: String,
+    stays: &'static str,
+    after: &'a str,
+    mode_after: String,
+}
+
+impl<'a> FileContext<'a> {
+    fn new(file: &'a FileChange) -> Self {
+        Self {
+            path: &file.path,
+            existed: yes_no(file.before.is_some()),
+            before: file.before.as_deref().unwrap_or_default(),
+            mode_before: format!("{:o}", file.mode_before),
+            stays: yes_no(file.after.is_some()),
+            after: file.after.as_deref().unwrap_or_default(),
+            mode_after: format!("{:o}", file.mode_after),
+        }
+    }
+}
+
+impl<'a> RouteContext<'a> {
     fn new(route: &RouteTarget) -> Self {
         Self {
             mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
@@ -164,12 +188,18 @@ impl RouteContext<'_> {
             priority: route.priority,
             public: PUBLIC_DESTINATION,
             wait_seconds: 0,
-            rc_path: "",
-            rc_existed: "no",
-            rc_before: "",
-            rc_after: "",
-            rc_mode: "755".to_owned(),
+            watch: true,
+            owners: String::new(),
+            files: Vec::new(),
+            files_back: Vec::new(),
         }
+    }
+
+    fn with_files(mut self, files: &'a [FileChange], reload: &[Owner]) -> Self {
+        self.files = files.iter().map(FileContext::new).collect();
+        self.files_back = self.files.iter().rev().cloned().collect();
+        self.owners = reload.iter().map(|owner| owner.word()).collect::<Vec<_>>().join(" ");
+        self
     }
 }
 
@@ -218,16 +248,9 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn apply_script(&self, params: &ApplyParams<'_>) -> Result<String, TemplateError> {
         self.known("apply.sh", params.route)?;
-        let mut context = RouteContext::new(params.route);
+        let mut context = RouteContext::new(params.route).with_files(params.files, params.reload);
         context.wait_seconds = params.wait_seconds;
-        if let Some(change) = params.rc_local {
-            context.rc_path = &change.path;
-            context.rc_existed = yes_no(change.before.is_some());
-            context.rc_before = change.before.as_deref().unwrap_or_default();
-            context.rc_after = &change.after;
-            context.rc_mode = format!("{:o}", change.mode_after);
-        }
-        self.script("apply.sh", &context)
+        self.changing("apply.sh", &context)
     }
 
     /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
@@ -236,15 +259,8 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
         self.known("revert.sh", params.route)?;
-        let mut context = RouteContext::new(params.route);
-        if let Some(after) = params.after {
-            context.rc_path = &params.before.path;
-            context.rc_existed = yes_no(params.before.content.is_some());
-            context.rc_before = params.before.content.as_deref().unwrap_or_default();
-            context.rc_after = after;
-            context.rc_mode = format!("{:o}", params.before.mode);
-        }
-        self.script("revert.sh", &context)
+        let context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        self.changing("revert.sh", &context)
     }
 
     /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
@@ -289,7 +305,19 @@ impl Templates {
     /// # Errors
     /// An overridden template whose lines cannot stand between the markers.
     pub fn rc_local_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
-        let block = self.render("rc_local.sh", &RouteContext::new(route))?;
+        self.block(route, true)
+    }
+
+    /// The same lines for something that runs them again and again, and so need not wait for a late device themselves.
+    ///
+    /// # Errors
+    /// An overridden template whose lines cannot stand between the markers.
+    pub fn unit_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
+        self.block(route, false)
+    }
+
+    fn block(&self, route: &RouteTarget, watch: bool) -> Result<String, TemplateError> {
+        let block = self.render("rc_local.sh", &RouteContext { watch, ..RouteContext::new(route) })?;
         let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
         if marked || !block.ends_with('\n') {
             return Err(TemplateError {
@@ -311,21 +339,17 @@ impl Templates {
             primary_ip: Ipv4Addr::new(172, 16, 0, 10),
             table: 101,
             priority: 4101,
-            rc_local: true,
-        };
-        let before = RcLocal {
-            path: "/etc/rc.local".to_owned(),
-            content: Some("#!/bin/sh\n".to_owned()),
-            mode: 0o644,
-            obstacle: None,
+            owner: Some(Owner::RcLocal),
         };
         let change = FileChange {
-            path: before.path.clone(),
-            before: before.content.clone(),
-            after: self.rc_local_block(&route)?,
-            mode_before: before.mode,
+            path: "/etc/rc.local".to_owned(),
+            before: Some("#!/bin/sh\n".to_owned()),
+            after: Some(self.rc_local_block(&route)?),
+            mode_before: 0o644,
             mode_after: 0o755,
         };
+        self.unit_block(&route)?;
+        let (files, reload) = (&[change], &[Owner::RcLocal, Owner::Unit]);
         let address = route.address;
         self.facts_script()?;
         if let (Ok(run), Ok(owner)) = ("sample".parse(), "sample@bastion".parse()) {
@@ -336,8 +360,8 @@ impl Templates {
         if let Some(mac) = route.mac {
             self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
         }
-        self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
-        self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1 })?;
+        self.revert_script(&RevertParams { route: &route, files, reload })?;
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());
@@ -357,6 +381,11 @@ impl Templates {
 
     fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
         Ok(format!("{}{}", self.render("common.sh", &())?, self.render(name, context)?))
+    }
+
+    fn changing(&self, name: &'static str, context: &RouteContext<'_>) -> Result<String, TemplateError> {
+        let parts = [self.render("common.sh", &())?, self.render("files.sh", context)?];
+        Ok([parts.concat(), self.render(name, context)?].concat())
     }
 
     fn known(&self, name: &str, route: &RouteTarget) -> Result<(), TemplateError> {

@@ -6,12 +6,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Output, Stdio};
 
-use egressctl::core::model::MacAddr;
+use egressctl::core::model::{MacAddr, Owner};
 use egressctl::core::observed::Facts;
 use egressctl::core::observed::applied::{ApplyReport, parse_apply, parse_revert};
-use egressctl::core::observed::facts::{RcLocal, parse_facts};
+use egressctl::core::observed::facts::parse_facts;
 use egressctl::core::plan::RouteTarget;
-use egressctl::core::plan::route::{FileChange, HostChanges, host_changes};
+use egressctl::core::plan::route::{HostChanges, host_changes};
 use egressctl::core::template::{ApplyParams, RevertParams, Templates};
 
 /// The secondary interface's hardware address.
@@ -25,7 +25,7 @@ pub(crate) fn target() -> RouteTarget {
         primary_ip: Ipv4Addr::new(172, 16, 0, 10),
         table: 101,
         priority: 4101,
-        rc_local: true,
+        owner: Some(Owner::RcLocal),
     }
 }
 
@@ -171,14 +171,16 @@ impl Host {
         host_changes(&self.facts(), &target(), &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
     }
 
-    pub(crate) fn apply(&self, target: &RouteTarget, file: Option<&FileChange>) -> ApplyReport {
-        let params = ApplyParams { route: target, rc_local: file, wait_seconds: 20 };
+    pub(crate) fn apply(&self, target: &RouteTarget, changes: &HostChanges) -> ApplyReport {
+        let HostChanges { files, reload, .. } = changes;
+        let params = ApplyParams { route: target, files, reload, wait_seconds: 20 };
         let output = self.run(&templates().apply_script(&params).unwrap());
         parse_apply(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }
 
-    pub(crate) fn revert(&self, before: &RcLocal, after: Option<&str>) -> ApplyReport {
-        let params = RevertParams { route: &target(), before, after };
+    pub(crate) fn revert(&self, changes: &HostChanges) -> ApplyReport {
+        let HostChanges { files, reload, .. } = changes;
+        let params = RevertParams { route: &target(), files, reload };
         let output = self.run(&templates().revert_script(&params).unwrap());
         parse_revert(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }
