@@ -7,6 +7,8 @@ mod lease;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod staged;
