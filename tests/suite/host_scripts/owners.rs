@@ -39,7 +39,10 @@ impl Owned {
             "netplan",
             "NetworkManager/system-connections",
             "network/interfaces.d",
-            "network/if-up.d", "network/if-pre-up.d", "network/if-down.d", "network/if-post-down.d",
+            "network/if-up.d",
+            "network/if-pre-up.d",
+            "network/if-down.d",
+            "network/if-post-down.d",
         ] {
             fs::create_dir_all(host.etc.path().join(folder)).unwrap();
         }
@@ -56,8 +59,11 @@ impl Owned {
             Owner::Netplan => {
                 host.write("netplan/50-cloud-init.yaml", NETPLAN, 0o600);
                 // netplan asks for the permanent hardware address, which no virtual Ethernet device has.
-                host.write("netplan.sh", "#!/bin/sh\n/usr/share/netplan/netplan.script \"$@\" && sed -i s/PermanentMAC/MAC/ /run/systemd/network/10-netplan-*.network\n", 0o755);
-                host.ok("mount --bind /etc/netplan.sh \"$(command -v netplan)\"");
+                let sh = "#!/bin/sh\n/etc/netplan.py \"$@\" && sed -i s/PermanentMAC/MAC/ /run/systemd/network/10-netplan-*\n";
+                host.write("netplan.sh", sh, 0o755);
+                host.ok("cp /usr/share/netplan/netplan.script /etc/netplan.py
+                    sed -i '2i import sys; sys.path.insert(0, \"/usr/share/netplan\")' /etc/netplan.py
+                    mount --bind /etc/netplan.sh /usr/share/netplan/netplan.script");
             }
             Owner::NetworkManager => {
                 host.write("NetworkManager/NetworkManager.conf", NM_CONF, 0o644);
