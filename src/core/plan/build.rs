@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{FileChange, unified_diff};
 use super::{
-    Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet,
-    owner, route,
+    Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, compat, egress, eni,
+    fleet, owner, route,
 };
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, InstanceId, gateway_of};
@@ -228,6 +228,7 @@ fn configure(
     let choice = owner::choose(facts, target, desired.route.persist);
     host.findings.extend(choice.findings);
     let target = &RouteTarget { owner: choice.owner, ..target.clone() };
+    host.findings.extend(compat::findings(facts, target));
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {

@@ -4,6 +4,7 @@
 
 mod address;
 mod build;
+mod compat;
 mod egress;
 mod eni;
 mod finding;
