@@ -4,7 +4,7 @@
 
 mod address;
 mod build;
-mod compat;
+pub mod compat;
 mod egress;
 mod eni;
 mod finding;
