@@ -197,12 +197,17 @@ impl Host {
         fs::read_to_string(self.etc.path().join(name)).unwrap()
     }
 
-    /// Forgets all network state, brings the primary up as its owner would, and runs the file as init would.
-    pub(crate) fn reboot(&self) {
+    /// Forgets all network state, and brings the primary up as its owner would.
+    pub(crate) fn forget(&self) {
         self.ok("ip link set eth1 down; ip addr flush dev eth1; ip route flush table 101
             while ip rule del from 172.16.0.20; do :; done; ip link set eth0 down; ip link set eth0 up
-            ip route replace default via 172.16.0.253 dev eth0
-            for file in /etc/rc.local; do if [ -x $file ]; then $file; fi; done");
+            ip route replace default via 172.16.0.253 dev eth0");
+    }
+
+    /// The same, and runs the file as init would.
+    pub(crate) fn reboot(&self) {
+        self.forget();
+        self.ok("for file in /etc/rc.local; do if [ -x $file ]; then $file; fi; done");
     }
 }
 

@@ -11,6 +11,8 @@ mod owners;
 #[cfg(test)]
 mod push;
 #[cfg(test)]
+mod rc_local;
+#[cfg(test)]
 mod staged;
 
 use std::fs;

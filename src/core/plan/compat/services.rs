@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{list, secondary};
-use crate::core::model::IfName;
+use crate::core::model::{IfName, Owner};
 use crate::core::observed::Facts;
 use crate::core::observed::facts::Socket;
 use crate::core::plan::{Finding, RouteTarget};
@@ -88,7 +88,9 @@ pub(super) fn firewall(facts: &Facts, target: &RouteTarget, dev: Option<&IfName>
         zone.map(|(zone, _)| zone.as_str())
     };
     let there = secondary(facts, target);
-    if let Some(zone) = zone_of(dev).filter(|zone| there.and_then(zone_of) != Some(zone)) {
+    // NetworkManager tells firewalld itself.
+    let told = target.owner == Some(Owner::NetworkManager);
+    if let Some(zone) = zone_of(dev).filter(|_| !told).filter(|zone| there.and_then(zone_of) != Some(zone)) {
         found.push(Finding::warning(
             format!("firewalld has {dev} in the zone {zone:?}, and the new interface will be in the default zone"),
             "what may come in through the EIP would be another set of ports",

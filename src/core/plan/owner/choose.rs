@@ -42,6 +42,14 @@ fn asked_for(facts: &Facts, target: &RouteTarget, owner: Owner) -> Vec<Finding> 
     let claimants = primary(facts, target).map(|dev| claimants(facts, dev)).unwrap_or_default();
     let foreign = |other: &&Owner| **other != owner;
     let of_its_own = matches!(owner, Owner::Unit | Owner::RcLocal);
+    let networkd = claimants.iter().any(|other| matches!(other, Owner::Networkd | Owner::Netplan));
+    if of_its_own && networkd && facts.system.systemd.is_some_and(|v| v >= networkd::REMOVES_RULES) {
+        return vec![Finding::warning(
+            format!("systemd-networkd removes rules that it did not make, and {} makes ours", owner.label()),
+            "the route is gone whenever networkd configures a link, until it is made again",
+            "let route.persist be auto",
+        )];
+    }
     match claimants.iter().find(foreign) {
         Some(other) if !of_its_own => vec![Finding::warning(
             format!(

@@ -6,7 +6,7 @@ use crate::core::plan::route::HostObstacle;
 /// Since this version rules and the routes' tables can be said in a file.
 pub(super) const OLDEST: u32 = 235;
 /// Since this version rules that others have made are removed when any link is configured.
-const REMOVES_RULES: u32 = 249;
+pub(super) const REMOVES_RULES: u32 = 249;
 /// Since this version the flag's name has its second capital; both are understood afterwards.
 const ON_LINK_SPELLED: u32 = 246;
 

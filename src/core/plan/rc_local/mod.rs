@@ -2,7 +2,7 @@
 //!
 //! Where it goes: before the first `exit` (or `exec COMMAND`) that ends the file for sure, which is one at top level: not
 //! in a function, an `if`, a loop, a `case`, braces, parentheses, quotes or a here-document, and not behind `||` or `&&`.
-//! Without one it goes to the end. If the text cannot be followed with certainty (what is opened is not closed), it goes
+//! Without one it goes to the end. Where a line that fails ends the script (`sh -e`), it goes right below the first line. If the text cannot be followed with certainty (what is opened is not closed), it goes
 //! right below the first line, which is always reached. What is outside of the markers is never changed, except that a
 //! missing first line `#!/bin/sh` is added; the BEGIN line remembers that, so taking the block out gives the old bytes.
 
