@@ -117,7 +117,7 @@ impl Owned {
             Owner::NetworkManager => {
                 drop(self.host.ok(&format!(
                     "{bus}\nsetsid NetworkManager --no-daemon </dev/null >/run/owner.log 2>&1 &"
-                )))
+                )));
             }
             _ => {}
         }
