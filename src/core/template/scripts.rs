@@ -308,15 +308,8 @@ impl Templates {
         self.block(route, true)
     }
 
-    /// The same lines for something that runs them again and again, and so need not wait for a late device themselves.
-    ///
-    /// # Errors
-    /// An overridden template whose lines cannot stand between the markers.
-    pub fn unit_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
-        self.block(route, false)
-    }
-
-    fn block(&self, route: &RouteTarget, watch: bool) -> Result<String, TemplateError> {
+    /// As that for what runs again and again, and so need not wait for a late device itself; `watch` tells the two apart.
+    pub(crate) fn block(&self, route: &RouteTarget, watch: bool) -> Result<String, TemplateError> {
         let block = self.render("rc_local.sh", &RouteContext { watch, ..RouteContext::new(route) })?;
         let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
         if marked || !block.ends_with('\n') {
@@ -348,7 +341,7 @@ impl Templates {
             mode_before: 0o644,
             mode_after: 0o755,
         };
-        self.unit_block(&route)?;
+        self.block(&route, false)?;
         let (files, reload) = (&[change], &[Owner::RcLocal, Owner::Unit]);
         let address = route.address;
         self.facts_script()?;

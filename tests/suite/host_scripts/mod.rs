@@ -53,7 +53,6 @@ fn apply_is_complete_idempotent_and_reversible() {
         assert_eq!(changes.routes.len(), 4, "{shell:?} {changes:?}");
         assert_eq!(host.network(), network, "looking changes nothing");
         let file = changes;
-
         let report = host.apply(&target(), &file);
         assert_eq!(report.end, ApplyEnd::Ok, "{shell:?}");
         use ChangeKind::{Address, File, Link, Route, Rule};
@@ -236,7 +235,6 @@ fn revert_keeps_what_others_have_written_since() {
         assert_eq!(report.end, ApplyEnd::Ok);
         assert!(report.kept[0].contains("only our lines were cut out"), "{report:?}");
         assert_eq!(host.read("rc.local"), DEBIAN.replace("exit 0", "touch /x\nexit 0"));
-
         host.ok("sed -i '1a# BEGIN egressctl' /etc/rc.local");
         let report = host.revert(&file);
         assert!(

@@ -26,7 +26,7 @@ pub(super) fn files(wanted: &Wanted<'_>, templates: &Templates) -> Result<Vec<Ow
     let wants = format!("{head}[Unit]\nWants={unit}.service {unit}.timer\n");
     let folder = "/etc/systemd/system";
     Ok(vec![
-        OwnFile::new(script, format!("{head}{}", templates.unit_block(wanted.target)?), 0o644),
+        OwnFile::new(script, format!("{head}{}", templates.block(wanted.target, false)?), 0o644),
         OwnFile::new(format!("{folder}/{unit}.service"), service, 0o644),
         OwnFile::new(format!("{folder}/{unit}.timer"), timer, 0o644),
         OwnFile::new(format!("{folder}/multi-user.target.d/egressctl-{table}.conf"), wants, 0o644),
