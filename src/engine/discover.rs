@@ -201,6 +201,16 @@ async fn former_addresses(
     Ok(former)
 }
 
+/// The facts of a host, once more.
+pub(super) async fn look_again(
+    world: &World,
+    host: &HostDesired,
+    address: Ipv4Addr,
+) -> Result<Facts, String> {
+    let text = world.templates.facts_script().map_err(|error| error.to_string())?;
+    look(world, host, Some(address), text).await.map(|(facts, _)| facts)
+}
+
 async fn look(
     world: &World,
     host: &HostDesired,

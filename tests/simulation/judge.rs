@@ -147,8 +147,13 @@ impl State {
 /// The run has found our lines in `rc.local`, so taking it back leaves them there.
 fn had_our_lines(records: &[Record]) -> bool {
     records.iter().any(|record| match record {
-        Record::Done(_, Effect::Configured { before, .. }) => {
-            before.content.as_deref().is_some_and(|text| super::host::block(text).is_some())
+        Record::Done(_, effect @ Effect::Persisted { .. }) => {
+            let (files, _) = effect.files().unwrap_or_default();
+            // What is there already is left alone.
+            files.is_empty()
+                || files
+                    .into_iter()
+                    .any(|file| file.before.is_some_and(|text| super::host::block(&text).is_some()))
         }
         _ => false,
     })

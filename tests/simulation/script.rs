@@ -26,6 +26,30 @@ pub(crate) struct Script<'a> {
     text: &'a str,
 }
 
+/// A change of a file.
+struct File {
+    before: Option<String>,
+    after: Option<String>,
+    mode_before: u32,
+    mode_after: u32,
+}
+
+/// A quoted word, unquoted as a shell does it, and what comes after it.
+fn word(text: &str) -> Option<(String, &str)> {
+    let (mut rest, mut value) = (text.strip_prefix('\'')?, String::new());
+    loop {
+        let (part, after) = rest.split_once('\'')?;
+        value.push_str(part);
+        match after.strip_prefix("\\''") {
+            Some(more) => {
+                value.push('\'');
+                rest = more;
+            }
+            None => return Some((value, after)),
+        }
+    }
+}
+
 /// How a script that changes a host ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -91,19 +115,29 @@ impl<'a> Script<'a> {
     /// A variable's value, unquoted as a shell does it.
     pub(crate) fn value(&self, name: &str) -> Option<String> {
         let mark = format!("\n{name}='");
-        let mut rest = self.text.get(self.text.find(&mark)? + mark.len()..)?;
-        let mut value = String::new();
-        loop {
-            let (part, after) = rest.split_once('\'')?;
-            value.push_str(part);
-            match after.strip_prefix("\\''") {
-                Some(more) => {
-                    value.push('\'');
-                    rest = more;
-                }
-                None => return Some(value),
-            }
+        let rest = self.text.get(self.text.find(&mark)? + mark.len() - 1..)?;
+        word(rest).map(|(value, _)| value)
+    }
+
+    /// The file that the script changes, which is `rc.local` on every simulated host.
+    fn file(&self) -> Option<File> {
+        let mark = "\n  \"$1\" '";
+        let mut rest = self.text.get(self.text.find(mark)? + mark.len() - 1..)?;
+        let mut words = Vec::new();
+        for _ in 0..7 {
+            let (value, after) = word(rest)?;
+            words.push(value);
+            rest = after.trim_start();
         }
+        let [_, existed, before, mode_before, stays, after, mode_after] =
+            <[String; 7]>::try_from(words).ok()?;
+        let mode = |text: &str| u32::from_str_radix(text, 8).unwrap_or(0);
+        Some(File {
+            before: (existed == "yes").then_some(before),
+            after: (stays == "yes").then_some(after),
+            mode_before: mode(&mode_before),
+            mode_after: mode(&mode_after),
+        })
     }
 
     fn parsed<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
@@ -139,25 +173,14 @@ impl<'a> Script<'a> {
         }
     }
 
-    /// The file that is to be written, if there is one: what it was, and what it should become.
-    fn file(&self) -> Option<(Option<String>, String)> {
-        self.value("rc_path").filter(|path| !path.is_empty())?;
-        let before = self.value("rc_before").filter(|_| self.value("rc_existed").as_deref() == Some("yes"));
-        Some((before, self.value("rc_after").unwrap_or_default()))
-    }
-
-    fn mode(&self) -> u32 {
-        u32::from_str_radix(&self.value("rc_mode").unwrap_or_default(), 8).unwrap()
-    }
-
     pub(crate) fn file_differs(&self, host: &Host) -> bool {
-        let after = self.file().map(|(_, after)| after);
-        after.is_some_and(|after| host.rc_local.as_ref() != Some(&after) || host.rc_mode != self.mode())
+        self.file().is_some_and(|file| host.rc_local != file.after || host.rc_mode != file.mode_after)
     }
 
     pub(crate) fn write_file(&self, host: &mut Host) {
-        let after = self.file().map(|(_, after)| after);
-        (host.rc_local, host.rc_mode) = (after, self.mode());
+        if let Some(file) = self.file() {
+            (host.rc_local, host.rc_mode) = (file.after, file.mode_after);
+        }
     }
 
     /// Why the change is not begun.
@@ -167,10 +190,8 @@ impl<'a> Script<'a> {
         };
         let (table, priority) = (self.parsed("table").unwrap_or(0), self.parsed("priority").unwrap_or(0));
         let file = self.file();
-        if file
-            .is_some_and(|(before, after)| host.rc_local != before && host.rc_local.as_ref() != Some(&after))
-        {
-            return Some(Ended::Failed("rc-local-changed"));
+        if file.as_ref().is_some_and(|file| host.rc_local != file.before && host.rc_local != file.after) {
+            return Some(Ended::Failed("file-changed"));
         }
         if host.device != Some(mac) {
             return Some(Ended::Failed("no-device"));
@@ -228,16 +249,12 @@ impl<'a> Script<'a> {
     }
 
     fn revert_rc_local(&self, host: &mut Host) {
-        if self.value("rc_path").unwrap_or_default().is_empty() {
-            return;
-        }
-        let existed = self.value("rc_existed").as_deref() == Some("yes");
-        let before = self.value("rc_before").unwrap_or_default();
-        if host.rc_local == self.value("rc_after") {
-            host.rc_local = existed.then_some(before);
-            if existed {
-                host.rc_mode = u32::from_str_radix(&self.value("rc_mode").unwrap_or_default(), 8).unwrap();
+        let Some(file) = self.file() else { return };
+        if host.rc_local == file.after {
+            if file.before.is_some() {
+                host.rc_mode = file.mode_before;
             }
+            host.rc_local = file.before;
         } else if let Some(text) = &host.rc_local {
             host.rc_local = Some(without_block(text));
         }

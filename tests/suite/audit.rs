@@ -38,7 +38,7 @@ fn finished(templates: &Templates) -> Value {
         _ => None,
     });
     let facts = observed.facts[&desired.hosts[0].name].seen().unwrap();
-    let file = host_changes(facts, target.unwrap(), templates).unwrap().rc_local.unwrap();
+    let file = host_changes(facts, target.unwrap(), templates).unwrap().files.remove(0);
     let rc_local = json!({ "content": file.after, "mode": file.mode_after });
     merge(&mut seen, json!({ "facts": { "web-1": { "seen": { "rc_local": rc_local } } } }));
     seen

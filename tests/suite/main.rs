@@ -35,6 +35,8 @@ mod lab_verbs;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod preflight;

@@ -10,9 +10,9 @@ pub use show::{audit_json, audit_text};
 use serde::{Deserialize, Serialize};
 
 use crate::core::inventory::HostDesired;
-use crate::core::model::{HostName, InstanceId};
+use crate::core::model::{HostName, InstanceId, Owner};
 use crate::core::plan::route::{RouteChange, RoutePart, host_changes};
-use crate::core::plan::{HostPlan, Observed, Op, Plan, Severity, StepKind, Verdict, rc_local};
+use crate::core::plan::{HostPlan, Observed, Op, Plan, Severity, StepKind, Verdict, owner};
 use crate::core::template::Templates;
 
 /// What an audit found, host by host in the order of the inventory.
@@ -174,11 +174,10 @@ fn drift_of(plan: &HostPlan, observed: &Observed, templates: &Templates) -> Vec<
     found
 }
 
-/// Whether the host's `rc.local` still has our block.
+/// Whether something on the host still brings the route back after a reboot.
 fn left_behind(plan: &HostPlan, observed: &Observed) -> bool {
     let facts = observed.facts.get(&plan.host).and_then(|facts| facts.seen());
-    let text = facts.and_then(|facts| facts.rc_local.content.as_deref());
-    text.is_some_and(|text| text.contains(rc_local::BEGIN))
+    facts.is_some_and(owner::is_kept)
 }
 
 /// What differs on the host itself.
@@ -212,11 +211,15 @@ fn on_host(plan: &HostPlan, observed: &Observed, templates: &Templates) -> Vec<D
         tell(DriftKind::Table, of(RoutePart::Table).collect());
     }
     tell(DriftKind::Rule, of(RoutePart::Rule).collect());
-    if let Some(file) = &changes.rc_local {
-        let what = if file.before.as_deref() == Some(&file.after) {
+    for file in &changes.files {
+        let what = if file.after.is_none() {
+            format!("{} is of an older way of keeping the route", file.path)
+        } else if file.before == file.after {
             format!("{} has mode {:04o}, it should have {:04o}", file.path, file.mode_before, file.mode_after)
-        } else {
+        } else if target.owner == Some(Owner::RcLocal) {
             format!("the block in {} is missing or was edited", file.path)
+        } else {
+            format!("{} is missing or was edited", file.path)
         };
         found.push(Drift { kind: DriftKind::Persistence, what, fix: String::new() });
     }

@@ -137,8 +137,14 @@ fn effect_of(effect: &Effect) -> String {
         Effect::Converted { allocation, address } => format!(", {address} is {allocation}"),
         Effect::EniCreated { eni, .. } => format!(", {eni}"),
         Effect::EniAttached { eni, mac, address } => format!(", {eni} ({address}, {mac})"),
-        Effect::Configured { after, .. } => {
-            format!(", {}", if after.is_some() { "rc.local was written" } else { "rc.local was left alone" })
+        Effect::Persisted { .. } | Effect::Configured { .. } => {
+            let files: Vec<String> =
+                effect.files().into_iter().flat_map(|(files, _)| files).map(|file| file.path).collect();
+            if files.is_empty() {
+                ", no file was changed".to_owned()
+            } else {
+                format!(", changed {}", files.join(", "))
+            }
         }
     }
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::Limits;
-use crate::core::model::{HostName, InstanceId, RegionId, ResourceGroupId, SecurityGroupId, VSwitchId};
+use crate::core::model::{
+    HostName, InstanceId, Owner, RegionId, ResourceGroupId, SecurityGroupId, VSwitchId,
+};
 use crate::core::ssh_config::{Algorithms, Note};
 
 /// Everything an inventory asks for.
@@ -283,9 +285,11 @@ pub struct RouteDesired {
 /// What makes the host's routes survive a reboot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub enum Persist {
-    /// A marked block in `rc.local`.
+    /// What owns the primary interface, as the host says.
     #[default]
-    RcLocal,
+    Auto,
+    /// This one, whatever the host says.
+    By(Owner),
     /// Nothing: the change is gone after a reboot.
     None,
 }

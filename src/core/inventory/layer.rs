@@ -14,7 +14,7 @@ use super::vars::Variables;
 use super::words::{shown, suggest};
 use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
-use crate::core::model::{ResourceGroupId, SecurityGroupId, VSwitchId};
+use crate::core::model::{Owner, ResourceGroupId, SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
 pub(super) const SECTIONS: [&str; 7] = ["ssh", "eni", "eip", "route", "verify", "allow", "vars"];
@@ -203,7 +203,10 @@ impl Reader<'_, '_> {
             reader.number(node, "route.priority", 1..=32765, expected)
         });
         layer.persist = self.found(route, "persist", |reader, node| {
-            reader.choice(node, "route.persist", &[("rc-local", Persist::RcLocal), ("none", Persist::None)])
+            let owners = Owner::WORDS.map(|(word, owner)| (word, Persist::By(owner)));
+            let choices =
+                [[("auto", Persist::Auto)].as_slice(), &owners, &[("none", Persist::None)]].concat();
+            reader.choice(node, "route.persist", &choices)
         });
     }
 

@@ -4,6 +4,7 @@
 
 mod ids;
 mod net;
+mod owner;
 mod secret;
 
 pub use ids::{
@@ -12,4 +13,5 @@ pub use ids::{
 };
 pub use ipnet::Ipv4Net;
 pub use net::{IfName, MacAddr, gateway_of};
+pub use owner::Owner;
 pub use secret::Secret;

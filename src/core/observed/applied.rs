@@ -22,8 +22,8 @@ pub enum ChangeKind {
     Route,
     /// The rule.
     Rule,
-    /// `rc.local`.
-    RcLocal,
+    /// A file that keeps the route over a reboot.
+    File,
 }
 
 /// How a script ended.
@@ -34,7 +34,7 @@ pub enum ApplyEnd {
     Ok,
     /// It is not, and the host is as it was before the script.
     Reverted {
-        /// A word for machines, such as `no-device` or `rc-local-changed`.
+        /// A word for machines, such as `no-device` or `file-changed`.
         code: String,
         /// For people; escaped.
         detail: String,
@@ -130,7 +130,7 @@ fn change(word: &str) -> Option<ChangeKind> {
         "default" => ChangeKind::Default,
         "route" => ChangeKind::Route,
         "rule" => ChangeKind::Rule,
-        "rc-local" => ChangeKind::RcLocal,
+        "file" => ChangeKind::File,
         _ => return None,
     })
 }
@@ -171,9 +171,9 @@ mod tests {
 
     #[test]
     fn an_answer_is_read() {
-        let text = "motd\negressctl-apply 1\ndev eth1\nprimary eth0\nok link\nchanged rule\nchanged rule\nchanged rc-local\nresult ok\n";
+        let text = "motd\negressctl-apply 1\ndev eth1\nprimary eth0\nok link\nchanged rule\nchanged rule\nchanged file\nresult ok\n";
         let report = parse_apply(text.as_bytes()).unwrap();
-        assert_eq!(report.changed, [ChangeKind::Rule, ChangeKind::RcLocal]);
+        assert_eq!(report.changed, [ChangeKind::Rule, ChangeKind::File]);
         assert_eq!((report.dev.unwrap().as_str(), report.end), ("eth1", ApplyEnd::Ok));
     }
 

@@ -86,6 +86,18 @@ impl<'a> Frames<'a> {
         Ok(String::from_utf8_lossy(self.get(name)?.bytes).into_owned())
     }
 
+    /// The text of a frame that a host may not have, or have too much to say in: then it is empty.
+    pub(super) fn optional(&self, name: &str) -> String {
+        let frame = self.0.get(name).filter(|frame| frame.bytes.len() <= MAX_BYTES);
+        frame.map(|frame| String::from_utf8_lossy(frame.bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// The frames whose names begin with this, by the rest of their names.
+    pub(super) fn all(&self, prefix: &str) -> impl Iterator<Item = (&'a str, Frame<'a>)> {
+        let all = self.0.iter().map(|(name, frame)| (*name, *frame));
+        all.filter_map(move |(name, frame)| Some((name.strip_prefix(prefix)?, frame)))
+    }
+
     /// A frame's first line, without white space around it.
     pub(super) fn line(&self, name: &str) -> Result<String, HostTextError> {
         Ok(self.text(name)?.lines().next().unwrap_or_default().trim().to_owned())

@@ -5,12 +5,12 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::unified_diff;
+use super::route::{FileChange, unified_diff};
 use super::{
-    Code, Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni,
-    fleet, group, notes, route, subnet,
+    Code, Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, compat, egress,
+    eni, fleet, group, notes, owner, route, subnet,
 };
-use crate::core::inventory::{HostDesired, Limits, Persist};
+use crate::core::inventory::{HostDesired, Limits};
 use crate::core::model::{HostName, InstanceId, gateway_of};
 use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation, VSwitch};
 use crate::core::template::Templates;
@@ -254,7 +254,7 @@ fn route_target(
         primary_ip: instance.primary_ip,
         table: desired.route.table,
         priority: desired.route.priority,
-        rc_local: desired.route.persist == Persist::RcLocal,
+        owner: None,
     }
 }
 
@@ -289,6 +289,10 @@ fn configure(
         )
         .coded(Code::HostMistaken));
     }
+    let choice = owner::choose(facts, target, desired.route.persist);
+    host.findings.extend(choice.findings);
+    let target = &RouteTarget { owner: choice.owner, ..target.clone() };
+    host.findings.extend(compat::findings(facts, target));
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
@@ -302,12 +306,14 @@ fn configure(
     if changes.is_empty() {
         return Ok(Vec::new());
     }
-    let file = changes.rc_local.as_ref().map(|change| {
+    let file = |change: &FileChange| {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let diff = unified_diff(&text(&change.before), &text(&change.after), &change.path);
+        let diff: Vec<String> = diff.lines().map(str::to_owned).collect();
         let mode = format!("mode {:o} -> {:o}", change.mode_before, change.mode_after);
-        let text = unified_diff(change.before.as_deref().unwrap_or_default(), &change.after, &change.path);
         let same = change.mode_before == change.mode_after;
-        text.lines().map(str::to_owned).chain((!same).then_some(mode)).collect::<Vec<_>>()
-    });
+        diff.into_iter().chain((!same).then_some(mode)).collect::<Vec<_>>()
+    };
     Ok(vec![Step {
         op: Op::Configure { route: target.clone() },
         why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
@@ -315,7 +321,7 @@ fn configure(
             .routes
             .into_iter()
             .map(|change| change.line)
-            .chain(file.into_iter().flatten())
+            .chain(changes.files.iter().flat_map(file))
             .collect(),
     }])
 }

@@ -80,7 +80,7 @@ mod tests {
             primary_ip: [172, 16, 0, 10].into(),
             table: 101,
             priority: 4101,
-            rc_local: true,
+            owner: Some(crate::core::model::Owner::RcLocal),
         };
         let step =
             |op| Step { op, why: "because".to_owned(), diff: vec!["+ a".to_owned(), "+ b".to_owned()] };

@@ -275,7 +275,7 @@ impl Saga {
 
 fn learn(known: &mut Known, effect: &Effect) {
     match effect {
-        Effect::Nothing | Effect::Configured { .. } => {}
+        Effect::Nothing | Effect::Configured { .. } | Effect::Persisted { .. } => {}
         Effect::Converted { allocation, address } => {
             known.eip = Some(KnownEip { id: allocation.clone(), address: *address });
         }

@@ -4,8 +4,9 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::core::model::{AllocationId, EniId, InstanceId, MacAddr};
+use crate::core::model::{AllocationId, EniId, InstanceId, MacAddr, Owner};
 use crate::core::observed::facts::RcLocal;
+use crate::core::plan::route::FileChange;
 use crate::core::plan::{Known, Op, StepKind};
 
 /// One line of a host's run.
@@ -80,13 +81,41 @@ pub enum Effect {
         /// Its primary private address.
         address: Ipv4Addr,
     },
-    /// The host's part; what `rc.local` was before and became.
+    /// The host's part: the files that were changed, each with what it was before.
+    Persisted {
+        /// In the order in which they were changed.
+        files: Vec<FileChange>,
+        /// Who was told of them.
+        reload: Vec<Owner>,
+    },
+    /// The same as the first version wrote it, which knew `rc.local` alone. Read for ever, written no more.
     Configured {
         /// Before.
         before: RcLocal,
         /// The content written; `None` if it was left alone.
         after: Option<String>,
     },
+}
+
+impl Effect {
+    /// The files that the host's part has changed, and who was told of them; `None` of any other step.
+    #[must_use]
+    pub fn files(&self) -> Option<(Vec<FileChange>, Vec<Owner>)> {
+        match self {
+            Self::Persisted { files, reload } => Some((files.clone(), reload.clone())),
+            Self::Configured { before, after } => {
+                let change = |after: &String| FileChange {
+                    path: before.path.clone(),
+                    before: before.content.clone(),
+                    after: Some(after.clone()),
+                    mode_before: before.mode,
+                    mode_after: before.mode | 0o111,
+                };
+                Some((after.iter().map(change).collect(), vec![Owner::RcLocal]))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How a host's run ended.

@@ -26,6 +26,7 @@ enum Part {
     System,
     Network,
     RcLocal,
+    Owner,
 }
 
 impl Part {
@@ -38,6 +39,7 @@ impl Part {
             Self::System => "its system",
             Self::Network => "its routes, rules or addresses",
             Self::RcLocal => "its rc.local",
+            Self::Owner => "what owns its network, or that one's files",
         }
     }
 }
@@ -100,7 +102,7 @@ fn held(view: &CloudView, eip: &Eip, desired: &HostDesired) -> bool {
     }
 }
 
-fn host(facts: &Facts) -> [(Part, Value); 3] {
+fn host(facts: &Facts) -> [(Part, Value); 4] {
     let Facts { uid, os, kernel, iproute, http_client, instance, .. } = facts;
     [
         (Part::System, json!([uid, os, kernel, iproute, http_client, instance])),
@@ -109,5 +111,6 @@ fn host(facts: &Facts) -> [(Part, Value); 3] {
             json!([facts.links, facts.addresses, facts.rules, facts.routes, facts.internet_route]),
         ),
         (Part::RcLocal, json!(facts.rc_local)),
+        (Part::Owner, json!([facts.system.init, facts.system.systemd, facts.system.claims, facts.files])),
     ]
 }

@@ -30,10 +30,12 @@ pub use scripts::{
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 13] = [
+const BUILTIN: [(&str, &str); 15] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
+    ("files.sh", include_str!("../../../templates/files.sh.hbs")),
+    ("owners.sh", include_str!("../../../templates/owners.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("guard.sh", include_str!("../../../templates/guard.sh.hbs")),

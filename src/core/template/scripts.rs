@@ -7,8 +7,7 @@ use serde::Serialize;
 use super::guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
 use super::{TemplateError, Templates};
-use crate::core::model::MacAddr;
-use crate::core::observed::facts::RcLocal;
+use crate::core::model::{MacAddr, Owner};
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
 use crate::core::plan::route::FileChange;
@@ -30,9 +29,10 @@ const UNKNOWN: &str = "(known after apply)";
 pub struct ApplyParams<'a> {
     /// What the host should have, everything known.
     pub route: &'a RouteTarget,
-    /// The file to change, as [`host_changes`](crate::core::plan::route::host_changes) made it for the same target; `None`
-    /// leaves it alone.
-    pub rc_local: Option<&'a FileChange>,
+    /// The files to change, as [`host_changes`](crate::core::plan::route::host_changes) made them for the same target.
+    pub files: &'a [FileChange],
+    /// Who has to hear of them.
+    pub reload: &'a [Owner],
     /// How long to wait for the device; [`APPLY_WAIT_SECONDS`] unless a test knows better.
     pub wait_seconds: u32,
     /// The host's guard over the change.
@@ -57,10 +57,10 @@ pub struct StageParams {
 pub struct RevertParams<'a> {
     /// What was applied, everything known.
     pub route: &'a RouteTarget,
-    /// `rc.local` before.
-    pub before: &'a RcLocal,
-    /// The content that was written; `None` if it was left alone.
-    pub after: Option<&'a str>,
+    /// The files that were changed, in the order in which they were.
+    pub files: &'a [FileChange],
+    /// Who has to hear of them.
+    pub reload: &'a [Owner],
 }
 
 /// Values of the probe script.
@@ -123,11 +123,10 @@ struct RouteContext<'a> {
     priority: u32,
     public: Ipv4Addr,
     wait_seconds: u32,
-    rc_path: &'a str,
-    rc_existed: &'static str,
-    rc_before: &'a str,
-    rc_after: &'a str,
-    rc_mode: String,
+    watch: bool,
+    owners: String,
+    files: Vec<FileContext<'a>>,
+    files_back: Vec<FileContext<'a>>,
     guard_base: &'static str,
     guard_disk: &'static str,
     guard_tx: &'a str,
@@ -138,7 +137,32 @@ struct RouteContext<'a> {
     begin_again: &'static str,
 }
 
-impl RouteContext<'_> {
+#[derive(Clone, Serialize)]
+struct FileContext<'a> {
+    path: &'a str,
+    existed: &'static str,
+    before: &'a str,
+    mode_before: String,
+    stays: &'static str,
+    after: &'a str,
+    mode_after: String,
+}
+
+impl<'a> FileContext<'a> {
+    fn new(file: &'a FileChange) -> Self {
+        Self {
+            path: &file.path,
+            existed: yes_no(file.before.is_some()),
+            before: file.before.as_deref().unwrap_or_default(),
+            mode_before: format!("{:o}", file.mode_before),
+            stays: yes_no(file.after.is_some()),
+            after: file.after.as_deref().unwrap_or_default(),
+            mode_after: format!("{:o}", file.mode_after),
+        }
+    }
+}
+
+impl<'a> RouteContext<'a> {
     fn new(route: &RouteTarget) -> Self {
         Self {
             mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
@@ -149,11 +173,10 @@ impl RouteContext<'_> {
             priority: route.priority,
             public: PUBLIC_DESTINATION,
             wait_seconds: 0,
-            rc_path: "",
-            rc_existed: "no",
-            rc_before: "",
-            rc_after: "",
-            rc_mode: "755".to_owned(),
+            watch: true,
+            owners: String::new(),
+            files: Vec::new(),
+            files_back: Vec::new(),
             guard_base: GUARD_FOLDER,
             guard_disk: GUARD_DISK,
             guard_tx: "none",
@@ -163,6 +186,13 @@ impl RouteContext<'_> {
             generation: 0,
             begin_again: "no",
         }
+    }
+
+    fn with_files(mut self, files: &'a [FileChange], reload: &[Owner]) -> Self {
+        self.files = files.iter().map(FileContext::new).collect();
+        self.files_back = self.files.iter().rev().cloned().collect();
+        self.owners = reload.iter().map(|owner| owner.word()).collect::<Vec<_>>().join(" ");
+        self
     }
 }
 
@@ -207,7 +237,7 @@ impl Templates {
 
     /// The script that a host keeps to take a change back by itself. No value of any host is in it.
     pub(super) fn rollback_script(&self) -> Result<String, TemplateError> {
-        self.script("rollback.sh", &())
+        self.scripts(&["owners.sh", "rollback.sh"], &())
     }
 
     /// The script of one phase of making the host's routes and its `rc.local` what they should be. Idempotent.
@@ -216,21 +246,14 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn apply_script(&self, params: &ApplyParams<'_>) -> Result<String, TemplateError> {
         self.known("apply.sh", params.route)?;
-        let mut context = RouteContext::new(params.route);
+        let mut context = RouteContext::new(params.route).with_files(params.files, params.reload);
         context.wait_seconds = params.wait_seconds;
-        if let Some(change) = params.rc_local {
-            context.rc_path = &change.path;
-            context.rc_existed = yes_no(change.before.is_some());
-            context.rc_before = change.before.as_deref().unwrap_or_default();
-            context.rc_after = &change.after;
-            context.rc_mode = format!("{:o}", change.mode_after);
-        }
         context.guard_tx = params.guard.tx;
         context.guard_seconds = params.guard.seconds;
         context.guard_rollback = &self.rollback;
         let (phase, generation, again) = params.phase.words();
         (context.phase, context.generation, context.begin_again) = (phase, generation, yes_no(again));
-        self.scripts(&["guard.sh", "apply.sh", "phases.sh"], &context)
+        self.scripts(&["files.sh", "owners.sh", "guard.sh", "apply.sh", "phases.sh"], &context)
     }
 
     /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
@@ -239,15 +262,8 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
         self.known("revert.sh", params.route)?;
-        let mut context = RouteContext::new(params.route);
-        if let Some(after) = params.after {
-            context.rc_path = &params.before.path;
-            context.rc_existed = yes_no(params.before.content.is_some());
-            context.rc_before = params.before.content.as_deref().unwrap_or_default();
-            context.rc_after = after;
-            context.rc_mode = format!("{:o}", params.before.mode);
-        }
-        self.scripts(&["guard.sh", "revert.sh"], &context)
+        let context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        self.scripts(&["files.sh", "owners.sh", "guard.sh", "revert.sh"], &context)
     }
 
     /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
@@ -292,7 +308,12 @@ impl Templates {
     /// # Errors
     /// An overridden template whose lines cannot stand between the markers.
     pub fn rc_local_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
-        let block = self.render("rc_local.sh", &RouteContext::new(route))?;
+        self.block(route, true)
+    }
+
+    /// As that for what runs again and again, and so need not wait for a late device itself; `watch` tells the two apart.
+    pub(crate) fn block(&self, route: &RouteTarget, watch: bool) -> Result<String, TemplateError> {
+        let block = self.render("rc_local.sh", &RouteContext { watch, ..RouteContext::new(route) })?;
         let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
         if marked || !block.ends_with('\n') {
             return Err(TemplateError {
@@ -314,21 +335,17 @@ impl Templates {
             primary_ip: Ipv4Addr::new(172, 16, 0, 10),
             table: 101,
             priority: 4101,
-            rc_local: true,
-        };
-        let before = RcLocal {
-            path: "/etc/rc.local".to_owned(),
-            content: Some("#!/bin/sh\n".to_owned()),
-            mode: 0o644,
-            obstacle: None,
+            owner: Some(Owner::RcLocal),
         };
         let change = FileChange {
-            path: before.path.clone(),
-            before: before.content.clone(),
-            after: self.rc_local_block(&route)?,
-            mode_before: before.mode,
+            path: "/etc/rc.local".to_owned(),
+            before: Some("#!/bin/sh\n".to_owned()),
+            after: Some(self.rc_local_block(&route)?),
+            mode_before: 0o644,
             mode_after: 0o755,
         };
+        self.block(&route, false)?;
+        let (files, reload) = (&[change], &[Owner::RcLocal, Owner::Unit]);
         let address = route.address;
         self.facts_script()?;
         if let (Ok(run), Ok(owner)) = ("sample".parse(), "sample@bastion".parse()) {
@@ -340,9 +357,9 @@ impl Templates {
             self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
         }
         let guard = GuardParams { tx: "0123456789abcdef", seconds: 60 };
-        let (rc_local, phase) = (Some(&change), Phase::Look);
-        self.apply_script(&ApplyParams { route: &route, rc_local, wait_seconds: 1, guard, phase })?;
-        self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        let phase = Phase::Look;
+        self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1, guard, phase })?;
+        self.revert_script(&RevertParams { route: &route, files, reload })?;
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());

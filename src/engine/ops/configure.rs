@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use super::guard::{self, Ending};
 use super::{Answer, HostTask};
-use crate::core::model::MacAddr;
+use crate::core::model::{MacAddr, Owner};
 use crate::core::observed::applied::{parse_revert, parse_stage};
-use crate::core::observed::facts::RcLocal;
-use crate::core::observed::{ApplyEnd, ApplyReport, HostTextError};
-use crate::core::plan::route::{FileChange, host_changes};
-use crate::core::plan::{RouteTarget, rc_local};
+use crate::core::observed::{ApplyEnd, ApplyReport, Facts, HostTextError};
+use crate::core::plan::owner::FileChanges;
+use crate::core::plan::route::{FileChange, HostChanges, HostObstacle, host_changes};
+use crate::core::plan::{RouteTarget, owner};
 use crate::core::saga::Effect;
 use crate::core::template::{
     APPLY_WAIT_SECONDS, ApplyParams, GuardParams, ONCE_FOLDER, OnceParams, Phase, RevertParams, StageParams,
 };
-use crate::engine::{MAX_OUTPUT, target};
+use crate::engine::{MAX_OUTPUT, discover, target};
 use crate::ports::{Exec, ExitStatus, SshErrorKind};
 
 /// How long the watcher stays: longer than attaching and the wait for the device may take together.
@@ -125,60 +125,69 @@ impl HostTask {
     }
 
     /// Brings the host to the target, under the host's own guard. The script looks at everything again and is idempotent;
-    /// `rc.local` must still be as it was planned on.
+    /// the files must still be as they were planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
         };
-        // A first run of the script may have written the block: then what was before is the file without it.
-        let written = if self.again { without_ours(&facts.rc_local).ok() } else { None };
-        let change = match host_changes(facts, route, &self.world.templates) {
-            Ok(changes) => changes.rc_local,
+        // A first run of the script may have written files: then what was before is what they are without ours.
+        let written = if self.again { owner::without_ours(facts, route).ok() } else { None };
+        let changes = match self.changes(facts, route).await {
+            Ok(changes) => changes,
             Err(obstacles) => {
                 let reasons: Vec<String> = obstacles.into_iter().map(|obstacle| obstacle.what).collect();
                 return Answer::Refused(reasons.join("; "));
             }
         };
-        let file = change.clone().or_else(|| self.unchanged(&facts.rc_local, written.as_ref(), route));
+        let HostChanges { files, reload, .. } = changes;
+        // What an earlier run has written is looked at as well: a guard may have taken it back since the host was looked at.
+        let (files, reload) = merged(written, files, reload);
         let (tx, seconds) = (self.token("guard"), self.world.settings.confirm.as_secs());
         let guard = GuardParams { tx: &tx, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) };
         let params = ApplyParams {
             route,
-            rc_local: file.as_ref(),
+            files: &files,
+            reload: &reload,
             wait_seconds: APPLY_WAIT_SECONDS,
             guard,
             phase: Phase::Look,
         };
         match guard::run(self, params).await {
-            Ending::Done => {
-                let (before, after) = match (written, change) {
-                    (Some((before, Some(now))), change) => {
-                        (before, Some(change.map_or(now, |change| change.after)))
-                    }
-                    (_, change) => (facts.rc_local.clone(), change.map(|change| change.after)),
-                };
-                Answer::Done(Effect::Configured { before, after })
-            }
+            Ending::Done => Answer::Done(Effect::Persisted { files, reload }),
             Ending::Refused(reason) => Answer::Refused(reason),
             Ending::Unknown(reason) => Answer::Unknown(reason),
         }
     }
 
-    /// A file that is as it should be, for the script to see that it still is: a guard may have taken it back since the host
-    /// was looked at.
-    fn unchanged(
-        &self,
-        now: &RcLocal,
-        written: Option<&(RcLocal, Option<String>)>,
-        route: &RouteTarget,
-    ) -> Option<FileChange> {
-        let content = now.content.clone().filter(|_| route.rc_local)?;
-        let before = match written {
-            Some((before, Some(_))) => before.content.clone(),
-            _ => Some(content.clone()),
-        };
-        let (path, mode) = (now.path.clone(), now.mode);
-        Some(FileChange { path, before, after: content, mode_before: mode, mode_after: mode })
+    /// What has to change. Some owners' files have the device's name in them, which is not known before it is there: then it
+    /// is waited for and looked at again. Files must still be as they were planned on.
+    async fn changes(&self, facts: &Facts, route: &RouteTarget) -> Result<HostChanges, Vec<HostObstacle>> {
+        let templates = &self.world.templates;
+        let changes = host_changes(facts, route, templates)?;
+        if !owner::is_preview(&changes.files) {
+            return Ok(changes);
+        }
+        let end = tokio::time::Instant::now() + Duration::from_secs(u64::from(APPLY_WAIT_SECONDS));
+        loop {
+            let now = discover::look_again(&self.world, &self.host, self.address).await;
+            if let Ok(mut now) = now {
+                now.files.extend(facts.files.clone());
+                now.rc_local = facts.rc_local.clone();
+                let changes = host_changes(&now, route, templates)?;
+                if !owner::is_preview(&changes.files) {
+                    return Ok(changes);
+                }
+            }
+            if tokio::time::Instant::now() >= end {
+                return Err(vec![HostObstacle {
+                    code: "no-device".to_owned(),
+                    what: "the interface's device did not appear on the host".to_owned(),
+                    why: "files that keep the route are named by it".to_owned(),
+                    fix: "see whether the interface is attached".to_owned(),
+                }]);
+            }
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
     }
 
     /// Takes the host's part back, also after a step of unknown outcome.
@@ -187,12 +196,12 @@ impl HostTask {
         route: &RouteTarget,
         effect: &Effect,
     ) -> Result<Option<String>, String> {
-        let (before, after) = match (effect, &self.facts) {
-            (Effect::Configured { before, after }, _) => (before.clone(), after.clone()),
-            (_, Some(facts)) => without_ours(&facts.rc_local)?,
+        let (files, reload) = match (effect.files(), &self.facts) {
+            (Some(files), _) => files,
+            (None, Some(facts)) => taken_back(owner::without_ours(facts, route)?),
             _ => return Err("the host was not looked at, and what the step did is not known".to_owned()),
         };
-        let params = RevertParams { route, before: &before, after: after.as_deref() };
+        let params = RevertParams { route, files: &files, reload: &reload };
         let script = self.world.templates.revert_script(&params).map_err(|error| error.to_string())?;
         match self.change(&script, parse_revert).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => {
@@ -212,11 +221,34 @@ fn nonce() -> Result<String, getrandom::Error> {
     Ok(format!("{:016x}{:016x}", getrandom::u64()?, getrandom::u64()?))
 }
 
-/// What `rc.local` should become again, and what it is, if what the step wrote is not on record: our block is cut out.
-fn without_ours(now: &RcLocal) -> Result<(RcLocal, Option<String>), String> {
-    if !now.content.as_deref().unwrap_or_default().contains(rc_local::BEGIN) {
-        return Ok((now.clone(), None));
+/// What a step has changed in all, if an earlier run of it may have done some of it: what was before is what the earlier run
+/// found.
+fn merged(
+    written: Option<FileChanges>,
+    mut files: Vec<FileChange>,
+    mut reload: Vec<Owner>,
+) -> (Vec<FileChange>, Vec<Owner>) {
+    let (earlier, owners) = written.map(taken_back).unwrap_or_default();
+    for old in earlier {
+        match files.iter_mut().find(|file| file.path == old.path) {
+            Some(file) => (file.before, file.mode_before) = (old.before, old.mode_before),
+            None => files.push(old),
+        }
     }
-    let text = rc_local::without_block(now).map_err(|obstacle| obstacle.what)?;
-    Ok((RcLocal { content: Some(text), ..now.clone() }, now.content.clone()))
+    reload.extend(owners);
+    reload.sort();
+    reload.dedup();
+    (files, reload)
+}
+
+/// Taking ours away, seen as what wrote it: for the revert, which takes back.
+fn taken_back(changes: FileChanges) -> (Vec<FileChange>, Vec<Owner>) {
+    let turned = |file: FileChange| FileChange {
+        path: file.path,
+        before: file.after,
+        after: file.before,
+        mode_before: file.mode_after,
+        mode_after: file.mode_before,
+    };
+    (changes.files.into_iter().rev().map(turned).collect(), changes.reload)
 }

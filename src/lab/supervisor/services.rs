@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::book::Book;
 use super::papers::{Access, ECS_PORT, VPC_PORT};
-use crate::core::model::gateway_of;
+use crate::core::model::{Owner, gateway_of};
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::with_block;
@@ -69,7 +69,7 @@ pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String
         primary_ip: host.address,
         table: DEFAULT_TABLE,
         priority: DEFAULT_PRIORITY,
-        rc_local: true,
+        owner: Some(Owner::RcLocal),
     };
     let shipped = shipped_rc_local(host.flavour);
     let file = RcLocal {

@@ -72,7 +72,7 @@ pub(super) fn began() -> Began {
         primary_ip: "172.16.0.10".parse().unwrap(),
         table: 101,
         priority: 4101,
-        rc_local: true,
+        owner: Some(egressctl::core::model::Owner::RcLocal),
     };
     let ops = vec![
         Op::MakePostPaid { instance: instance.clone() },

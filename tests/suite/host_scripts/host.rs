@@ -6,14 +6,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Output, Stdio};
 
-use egressctl::core::model::MacAddr;
+use egressctl::core::model::{MacAddr, Owner};
 use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::Facts;
 use egressctl::core::observed::applied::{ApplyReport, parse_apply, parse_revert};
-use egressctl::core::observed::facts::{RcLocal, parse_facts};
+use egressctl::core::observed::facts::parse_facts;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::RouteTarget;
-use egressctl::core::plan::route::{FileChange, HostChanges, host_changes};
+use egressctl::core::plan::route::{HostChanges, host_changes};
 use egressctl::core::template::{ApplyParams, GuardParams, Phase, RevertParams, Templates};
 
 /// The secondary interface's hardware address.
@@ -37,7 +37,7 @@ pub(crate) fn target() -> RouteTarget {
         primary_ip: Ipv4Addr::new(172, 16, 0, 10),
         table: 101,
         priority: 4101,
-        rc_local: true,
+        owner: Some(Owner::RcLocal),
     }
 }
 
@@ -192,19 +192,19 @@ impl Host {
     pub(crate) fn phase(
         &self,
         target: &RouteTarget,
-        file: Option<&FileChange>,
+        changes: &HostChanges,
         phase: Phase,
         seconds: u32,
     ) -> ApplyReport {
-        let output = self.run(&phase_script(target, file, phase, seconds));
+        let output = self.run(&phase_script(target, changes, phase, seconds));
         parse_apply(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }
 
     /// All phases, as a controller that is alive does them.
-    pub(crate) fn apply(&self, target: &RouteTarget, file: Option<&FileChange>) -> ApplyReport {
-        let mut report = self.phase(target, file, Phase::Change { again: false }, 120);
+    pub(crate) fn apply(&self, target: &RouteTarget, changes: &HostChanges) -> ApplyReport {
+        let mut report = self.phase(target, changes, Phase::Change { again: false }, 120);
         while let (ApplyEnd::Ok, Some(GuardState::Armed { generation, .. })) = (&report.end, report.guard) {
-            let next = self.phase(target, file, Phase::Confirm { generation }, 120);
+            let next = self.phase(target, changes, Phase::Confirm { generation }, 120);
             let changed = report.changed.into_iter().chain(next.changed).collect();
             report = ApplyReport { changed, ..next };
         }
@@ -212,8 +212,9 @@ impl Host {
         report
     }
 
-    pub(crate) fn revert(&self, before: &RcLocal, after: Option<&str>) -> ApplyReport {
-        let params = RevertParams { route: &target(), before, after };
+    pub(crate) fn revert(&self, changes: &HostChanges) -> ApplyReport {
+        let HostChanges { files, reload, .. } = changes;
+        let params = RevertParams { route: &target(), files, reload };
         let output = self.run(&templates().revert_script(&params).unwrap());
         parse_revert(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }
@@ -230,24 +231,30 @@ impl Host {
         fs::read_to_string(self.etc.path().join(name)).unwrap()
     }
 
-    /// Forgets all network state, brings the primary up as its owner would, and runs the file as init would.
-    pub(crate) fn reboot(&self) {
+    /// Forgets all network state, and brings the primary up as its owner would.
+    pub(crate) fn forget(&self) {
         self.ok("ip link set eth1 down; ip addr flush dev eth1; ip route flush table 101
             while ip rule del from 172.16.0.20; do :; done; ip link set eth0 down; ip link set eth0 up
-            ip route replace default via 172.16.0.253 dev eth0
-            for file in /etc/rc.local; do if [ -x $file ]; then $file; fi; done");
+            ip route replace default via 172.16.0.253 dev eth0");
+    }
+
+    /// The same, and runs the file as init would.
+    pub(crate) fn reboot(&self) {
+        self.forget();
+        self.ok("for file in /etc/rc.local; do if [ -x $file ]; then $file; fi; done");
     }
 }
 
 /// The script of a phase.
 pub(crate) fn phase_script(
     target: &RouteTarget,
-    file: Option<&FileChange>,
+    changes: &HostChanges,
     phase: Phase,
     seconds: u32,
 ) -> String {
     let guard = GuardParams { tx: "feedc0de00000000", seconds };
-    let params = ApplyParams { route: target, rc_local: file, wait_seconds: 20, guard, phase };
+    let HostChanges { files, reload, .. } = changes;
+    let params = ApplyParams { route: target, files, reload, wait_seconds: 20, guard, phase };
     templates().apply_script(&params).unwrap()
 }
 

@@ -9,7 +9,11 @@ mod lease;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
+mod owners;
+#[cfg(test)]
 mod push;
+#[cfg(test)]
+mod rc_local;
 #[cfg(test)]
 mod staged;
 
@@ -38,30 +42,29 @@ fn on_every_shell(case: impl Fn(&'static [&'static str]) + Sync) {
 fn apply_is_complete_idempotent_and_reversible() {
     on_every_shell(|shell| {
         let host = debian(shell);
-        let (network, facts) = (host.network(), host.facts());
+        let network = host.network();
         let changes = host.changes();
         assert_eq!(changes.routes.len(), 4, "{shell:?} {changes:?}");
         assert_eq!(host.network(), network, "looking changes nothing");
-        let file = changes.rc_local.unwrap();
-
-        let report = host.apply(&target(), Some(&file));
+        let file = changes;
+        let report = host.apply(&target(), &file);
         assert_eq!(report.end, ApplyEnd::Ok, "{shell:?}");
-        use ChangeKind::{Address, Link, RcLocal, Route, Rule};
-        assert_eq!(report.changed, [Link, Route, Rule, Address, RcLocal]);
+        use ChangeKind::{Address, File, Link, Route, Rule};
+        assert_eq!(report.changed, [Link, Route, Rule, Address, File]);
         assert_eq!(report.dev.unwrap().as_str(), "eth1");
         assert!(host.changes().is_empty(), "{shell:?} {:?}", host.changes());
-        assert_eq!(host.read("rc.local"), file.after);
+        assert_eq!(Some(host.read("rc.local")), file.files[0].after);
         assert!(host.ok("ip route get 1.1.1.1 from 172.16.0.20").contains("dev eth1 table 101"));
         assert_eq!(host.ok("ip -4 route show table main"), host.ok("ip -4 route show table main dev eth0 | sed 's/ \\(proto\\|$\\)/ dev eth0 \\1/; s/253 $/253 dev eth0 /'"));
 
-        let again = host.apply(&target(), Some(&file));
+        let again = host.apply(&target(), &file);
         assert_eq!((again.end, again.changed), (ApplyEnd::Ok, vec![]), "{shell:?}");
 
-        let revert = host.revert(&facts.rc_local, Some(&file.after));
+        let revert = host.revert(&file);
         assert_eq!(revert.end, ApplyEnd::Ok);
-        assert_eq!(revert.changed, [RcLocal, Rule, Route, Address, Link]);
+        assert_eq!(revert.changed, [File, Rule, Route, Address, Link]);
         assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN), "{shell:?}");
-        let again = host.revert(&facts.rc_local, Some(&file.after));
+        let again = host.revert(&file);
         assert_eq!((again.end, again.changed), (ApplyEnd::Ok, vec![]));
     });
 }
@@ -80,12 +83,11 @@ fn the_persisted_block_brings_everything_back() {
         let host = Host::new(shell);
         for shape in shapes {
             host.write("rc.local", shape, 0o755);
-            let facts = host.facts();
-            let file = host.changes().rc_local.unwrap();
-            assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok, "{shape:?}");
+            let file = host.changes();
+            assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok, "{shape:?}");
             host.reboot();
             assert!(host.changes().is_empty(), "{shell:?} {shape:?} {:?}", host.changes());
-            assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
+            assert_eq!(host.revert(&file).end, ApplyEnd::Ok);
             assert_eq!(host.read("rc.local"), shape);
         }
     });
@@ -110,7 +112,7 @@ fn a_dhcp_hijack_and_documented_duplicates_are_cleaned() {
             ));
             let changes = host.changes();
             assert!(!changes.is_empty());
-            let report = host.apply(&target(), changes.rc_local.as_ref());
+            let report = host.apply(&target(), &changes);
             assert_eq!(report.end, ApplyEnd::Ok, "{shell:?} {hijack}");
             assert!(host.changes().is_empty(), "{shell:?} {hijack} {:?}", host.changes());
             assert!(host.ok("ip route get 1.1.1.1").contains("dev eth0 src 172.16.0.10"));
@@ -138,17 +140,17 @@ fn what_fails_is_taken_back_at_once() {
         ("route", "", "", |target| target.gateway = [255, 255, 255, 255].into()),
         ("table-taken", "ip route add 10.9.0.0/16 via 172.16.0.253 dev eth0 table 101", "", |_| ()),
         ("priority-taken", "ip rule add from 10.0.0.1 lookup 7 pref 4101", "", |_| ()),
-        ("rc-local-changed", "", "echo edited >>/etc/rc.local", |_| ()),
+        ("file-changed", "", "echo edited >>/etc/rc.local", |_| ()),
     ];
     on_every_shell(|shell| {
         for (code, before, after, change) in cases {
             let host = debian(shell);
-            let file = host.changes().rc_local.unwrap();
+            let file = host.changes();
             host.ok(&format!("{before}\n{after}"));
             let (network, text) = (host.network(), host.read("rc.local"));
             let mut target = target();
             change(&mut target);
-            let report = host.apply(&target, Some(&file));
+            let report = host.apply(&target, &file);
             let ApplyEnd::Reverted { code: seen, .. } = &report.end else {
                 panic!("{shell:?} {code}: {report:?}")
             };
@@ -183,13 +185,13 @@ fn the_link_of_rhel_stays_a_link() {
             changes.warnings.iter().any(|found| found.why.contains("begin to run at boot")),
             "{changes:?}"
         );
-        let file = changes.rc_local.unwrap();
-        assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+        let file = changes;
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
         assert!(fs::symlink_metadata(host.etc.path().join("rc.local")).unwrap().is_symlink());
         host.reboot();
         assert!(host.changes().is_empty(), "{:?}", host.changes());
         assert!(host.etc.path().join("was-run").exists());
-        assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
+        assert_eq!(host.revert(&file).end, ApplyEnd::Ok);
         assert_eq!(host.facts().rc_local, facts.rc_local);
     });
 }
@@ -204,11 +206,14 @@ fn a_file_that_did_not_exist_is_created_and_removed() {
             }
             let facts = host.facts();
             assert_eq!((facts.rc_local.path.as_str(), &facts.rc_local.content), (path, &None));
-            let file = host.changes().rc_local.unwrap();
-            assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+            let file = host.changes();
+            assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
             assert!(host.changes().is_empty());
-            assert_eq!(host.revert(&facts.rc_local, Some(&file.after)).end, ApplyEnd::Ok);
-            assert_eq!(host.facts(), facts);
+            assert_eq!(host.revert(&file).end, ApplyEnd::Ok);
+            let mut now = host.facts();
+            now.system.space = facts.system.space;
+            assert_eq!(now, facts);
+            assert_eq!(facts.system.effective("rp_filter", "eth1"), Some(0), "{shell:?}");
         }
     });
 }
@@ -217,17 +222,15 @@ fn a_file_that_did_not_exist_is_created_and_removed() {
 fn revert_keeps_what_others_have_written_since() {
     on_every_shell(|shell| {
         let host = debian(shell);
-        let before = host.facts().rc_local;
-        let file = host.changes().rc_local.unwrap();
-        assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+        let file = host.changes();
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
         host.ok("sed -i 's/^exit 0/touch \\/x\\nexit 0/' /etc/rc.local");
-        let report = host.revert(&before, Some(&file.after));
+        let report = host.revert(&file);
         assert_eq!(report.end, ApplyEnd::Ok);
         assert!(report.kept[0].contains("only our lines were cut out"), "{report:?}");
         assert_eq!(host.read("rc.local"), DEBIAN.replace("exit 0", "touch /x\nexit 0"));
-
         host.ok("sed -i '1a# BEGIN egressctl' /etc/rc.local");
-        let report = host.revert(&before, Some(&file.after));
+        let report = host.revert(&file);
         assert!(
             matches!(report.end, ApplyEnd::NotReverted { .. }),
             "half a block is not guessed at: {report:?}"
@@ -240,13 +243,12 @@ fn revert_keeps_what_others_have_written_since() {
 fn revert_works_when_the_interface_is_gone() {
     on_every_shell(|shell| {
         let host = debian(shell);
-        let before = host.facts().rc_local;
-        let file = host.changes().rc_local.unwrap();
-        assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+        let file = host.changes();
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
         host.ok("ip link del eth1");
-        let report = host.revert(&before, Some(&file.after));
+        let report = host.revert(&file);
         assert_eq!((report.end, report.dev), (ApplyEnd::Ok, None));
-        assert_eq!(report.changed, [ChangeKind::RcLocal, ChangeKind::Rule]);
+        assert_eq!(report.changed, [ChangeKind::File, ChangeKind::Rule]);
         assert!(!host.network().contains("172.16.0.20"));
     });
 }
@@ -254,19 +256,18 @@ fn revert_works_when_the_interface_is_gone() {
 #[test]
 fn a_late_interface_is_waited_for() {
     let host = debian(SHELLS[0]);
-    let file = host.changes().rc_local.unwrap();
+    let file = host.changes();
     host.ok("ip link set eth1 address 00:16:3e:aa:bb:99");
     host.ok("(sleep 2; ip link set eth1 address 00:16:3e:aa:bb:02) </dev/null >/dev/null 2>&1 &");
-    assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+    assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
     assert!(host.changes().is_empty());
 }
 
 #[test]
 fn a_late_dhcp_client_is_undone_after_a_reboot_until_our_lines_are_gone() {
     let host = debian(SHELLS[0]);
-    let before = host.facts().rc_local;
-    let file = host.changes().rc_local.unwrap();
-    assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+    let file = host.changes();
+    assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
     host.reboot();
     host.ok("ip addr add 172.16.0.20/24 brd + dev eth1; ip route replace default via 172.16.0.253 dev eth1");
     let deadline = Instant::now() + Duration::from_secs(120);
@@ -274,7 +275,7 @@ fn a_late_dhcp_client_is_undone_after_a_reboot_until_our_lines_are_gone() {
         assert!(Instant::now() < deadline, "nobody took the hijack back");
         std::thread::sleep(Duration::from_millis(200));
     }
-    assert_eq!(host.revert(&before, Some(&file.after)).end, ApplyEnd::Ok);
+    assert_eq!(host.revert(&file).end, ApplyEnd::Ok);
     // The watcher ends by itself once the lines are gone; whatever it was doing, nothing of ours may be left then.
     let watchers = "mine=$(readlink /proc/self/ns/pid)
         for process in /proc/[0-9]*; do
@@ -292,10 +293,10 @@ fn a_file_that_no_shell_would_accept_is_not_written() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        let mut file = host.changes().rc_local.unwrap();
-        file.after.push_str("if true; then\n");
-        let end = host.apply(&target(), Some(&file)).end;
-        assert!(matches!(&end, ApplyEnd::Reverted { code, .. } if code == "rc-local-syntax"), "{end:?}");
+        let mut file = host.changes();
+        file.files[0].after.as_mut().unwrap().push_str("if true; then\n");
+        let end = host.apply(&target(), &file).end;
+        assert!(matches!(&end, ApplyEnd::Reverted { code, .. } if code == "file-syntax"), "{end:?}");
         assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN));
     });
 }
@@ -305,9 +306,9 @@ fn a_named_table_is_recognised() {
     on_every_shell(|shell| {
         let host = debian(shell);
         host.write("iproute2/rt_tables", "255 local\n254 main\n253 default\n101 eip\n", 0o644);
-        let file = host.changes().rc_local.unwrap();
+        let file = host.changes();
         host.ok("ip rule add from 172.16.0.20 lookup eip pref 77");
-        assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
         assert!(host.ok("ip rule").contains("lookup eip"));
         assert!(host.changes().is_empty(), "{:?}", host.changes());
     });
@@ -352,8 +353,8 @@ fn content_is_read_to_the_byte() {
 fn the_probe_asks_from_both_addresses() {
     on_every_shell(|shell| {
         let host = debian(shell);
-        let file = host.changes().rc_local.unwrap();
-        assert_eq!(host.apply(&target(), Some(&file)).end, ApplyEnd::Ok);
+        let file = host.changes();
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
         let site = tempfile::tempdir().unwrap();
         let root = site.path();
         fs::create_dir_all(root.join("cgi-bin")).unwrap();

@@ -48,8 +48,8 @@ fn a_hijack_is_taken_back_while_nobody_can_log_in() {
             host.ok("ip -4 route get 1.1.1.1 || :").contains("dev eth0 src 172.16.0.10")
         });
         // The host's part is done while the watcher is still there.
-        let file = host.changes().rc_local;
-        assert_eq!(host.apply(&target(), file.as_ref()).end, ApplyEnd::Ok, "{shell:?}");
+        let file = host.changes();
+        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok, "{shell:?}");
         assert!(host.changes().is_empty(), "{shell:?} {:?}", host.changes());
         assert_eq!(host.ok("ip -4 route show table main"), main);
     });

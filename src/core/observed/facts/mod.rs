@@ -5,15 +5,19 @@
 
 mod lines;
 mod parse;
+mod surroundings;
+mod system;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 pub use parse::parse_facts;
+pub use system::{Claim, ConfigFile, Service, Socket, Space, System};
 
 /// Facts that cannot be read.
 pub type FactsError = crate::core::observed::HostTextError;
@@ -47,6 +51,12 @@ pub struct Facts {
     pub internet_route: Option<RouteChoice>,
     /// `rc.local` as it is.
     pub rc_local: RcLocal,
+    /// The system around the network.
+    #[serde(default)]
+    pub system: System,
+    /// Configuration files of the network's owners, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, ConfigFile>,
 }
 
 /// Which HTTP client a host has.

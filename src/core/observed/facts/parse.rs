@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, HttpClient, RcLocal, RouteChoice, lines};
+use super::{Facts, HttpClient, RcLocal, RouteChoice, lines, surroundings};
 use crate::core::observed::HostTextError;
 use crate::core::observed::frame::{Frames, shown};
 
@@ -49,15 +49,20 @@ pub fn parse_facts(stdout: &[u8]) -> Result<Facts, HostTextError> {
         links: lines::links(&list("link", "ip -o link")?)?,
         addresses: lines::addresses(&list("addr", "ip -4 -o addr")?)?,
         rules: lines::rules(&list("rule", "ip -4 rule")?, &tables)?,
-        routes: lines::routes(&list("route", "ip -4 route show table all")?, &tables)?,
+        routes: match known {
+            true => lines::routes(&list("route", "ip -4 route show table all")?, &tables)?,
+            false => surroundings::net_tools(&frames.optional("nettools")),
+        },
         internet_route: internet_route(&frames)?,
         rc_local: rc_local(&frames, number("rc.mode", 8)?)?,
+        system: surroundings::system(&frames)?,
+        files: surroundings::files(&frames),
         iproute: clean(&iproute),
     })
 }
 
 /// Short, one line, nothing that a terminal could obey.
-fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(120).collect()
 }
 

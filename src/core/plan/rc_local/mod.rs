@@ -2,7 +2,7 @@
 //!
 //! Where it goes: before the first `exit` (or `exec COMMAND`) that ends the file for sure, which is one at top level: not
 //! in a function, an `if`, a loop, a `case`, braces, parentheses, quotes or a here-document, and not behind `||` or `&&`.
-//! Without one it goes to the end. If the text cannot be followed with certainty (what is opened is not closed), it goes
+//! Without one it goes to the end. Where a line that fails ends the script (`sh -e`), it goes right below the first line. If the text cannot be followed with certainty (what is opened is not closed), it goes
 //! right below the first line, which is always reached. What is outside of the markers is never changed, except that a
 //! missing first line `#!/bin/sh` is added; the BEGIN line remembers that, so taking the block out gives the old bytes.
 
@@ -12,6 +12,7 @@ mod tests;
 
 use super::route::HostObstacle;
 use super::{Finding, RouteTarget, route};
+use crate::core::observed::Facts;
 use crate::core::observed::facts::RcLocal;
 
 /// How the line in front of the block begins.
@@ -22,6 +23,8 @@ pub const END: &str = "# END egressctl";
 const BEGIN_NOTE: &str = " policy route of the secondary interface; edits up to END are lost";
 const ADDED_SHEBANG: &str = " [+first line]";
 const ADDED_NEWLINE: &str = " [+newline]";
+/// Since this version systemd does not run it any more.
+const REMOVED: u32 = 260;
 const SHEBANG: &str = "#!/bin/sh\n";
 
 /// What the file becomes with these lines as our block, whether it has one already or not.
@@ -92,6 +95,30 @@ pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<Finding> {
         ));
     }
     found
+}
+
+/// Why the file would never be run at boot, whatever is in it.
+#[must_use]
+pub fn never_run(facts: &Facts) -> Option<HostObstacle> {
+    let system = &facts.system;
+    if system.init != "systemd" {
+        return None;
+    }
+    let path = &facts.rc_local.path;
+    let fix = "let route.persist be auto or unit";
+    if system.services.get("rc-local").is_some_and(|service| service.enabled.starts_with("masked")) {
+        return Some(obstacle(path, "is never run: rc-local.service is masked", fix));
+    }
+    if !system.rc_local_runners.is_empty() {
+        return None;
+    }
+    let removed = system.systemd.is_some_and(|version| version >= REMOVED);
+    let problem = if removed {
+        format!("is never run: systemd runs it no more since version {REMOVED}")
+    } else {
+        "is never run: there is no rc-local.service and nothing that would make one".to_owned()
+    };
+    Some(obstacle(path, &problem, fix))
 }
 
 fn is_code((_, line): &(usize, &str)) -> bool {

@@ -26,11 +26,29 @@ pub(super) fn may_end_early(text: &str) -> bool {
 /// Where the block goes: byte offset of a line's start, or the text's end. The text begins with `#!`.
 pub(super) fn place(text: &str) -> usize {
     let below_first = text.find('\n').map_or(text.len(), |at| at + 1);
+    if may_stop(text) {
+        return below_first;
+    }
     match walk(text) {
         Walk { exit: Some(at), .. } => at.max(below_first),
         Walk { lost: true, .. } => below_first,
         Walk { .. } => text.len(),
     }
+}
+
+/// A command that fails ends the script, and there is one that may: `sh -e`, or `set -e`.
+fn may_stop(text: &str) -> bool {
+    let flag = |word: &str| {
+        word == "errexit"
+            || word.strip_prefix('-').is_some_and(|flags| !flags.starts_with('-') && flags.contains('e'))
+    };
+    let words = |line: &str| line.split_whitespace().skip(1).any(flag);
+    let first = text.lines().next().filter(|line| line.starts_with("#!")).is_some_and(words);
+    let mut code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    if first {
+        return code.any(|line| !is_exit(line));
+    }
+    code.any(|line| line.starts_with("set ") && words(line))
 }
 
 /// The script ends for sure before this offset.

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{FileChange, HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
+use super::{HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
 use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
-use crate::core::plan::rc_local;
+use crate::core::plan::owner;
 use crate::core::template::Templates;
 
 const MAIN: u32 = 254;
@@ -26,7 +26,7 @@ pub fn host_changes(
     look.system();
     if look.obstacles.is_empty() {
         look.network();
-        look.rc_local(templates);
+        look.files(templates);
     }
     if look.obstacles.is_empty() { Ok(look.changes) } else { Err(look.obstacles) }
 }
@@ -281,32 +281,14 @@ impl Look<'_> {
         }
     }
 
-    fn rc_local(&mut self, templates: &Templates) {
-        if !self.target.rc_local {
-            return;
-        }
-        let current = &self.facts.rc_local;
-        let block = match templates.rc_local_block(self.target) {
-            Ok(block) => block,
-            Err(error) => {
-                return self.refuse("template", error.to_string(), "nothing can be written", "see there");
+    fn files(&mut self, templates: &Templates) {
+        match owner::file_changes(self.facts, self.target, templates) {
+            Ok(owner::FileChanges { files, reload, findings }) => {
+                self.changes.files = files;
+                self.changes.reload = reload;
+                self.changes.warnings.extend(findings);
             }
-        };
-        match rc_local::with_block(current, &block) {
-            Err(obstacle) => self.obstacles.push(obstacle),
-            Ok(after) => {
-                let mode_after = if current.content.is_some() { current.mode | 0o111 } else { 0o755 };
-                self.changes.warnings.extend(rc_local::findings(current, self.target));
-                if current.content.as_deref() != Some(after.as_str()) || current.mode != mode_after {
-                    self.changes.rc_local = Some(FileChange {
-                        path: current.path.clone(),
-                        before: current.content.clone(),
-                        after,
-                        mode_before: current.mode,
-                        mode_after,
-                    });
-                }
-            }
+            Err(obstacles) => self.obstacles.extend(obstacles),
         }
     }
 

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::Finding;
-use crate::core::model::MacAddr;
+use crate::core::model::{MacAddr, Owner};
 
 pub use changes::host_changes;
 pub use diff::unified_diff;
@@ -19,6 +19,7 @@ pub use diff::unified_diff;
 /// The policy route a host should have: a `/32` address on the secondary interface, one `onlink` default route in a table
 /// of its own, one rule that sends packets from that address there. Main table and primary interface stay as they are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "TargetForm", into = "TargetForm")]
 pub struct RouteTarget {
     /// Hardware address of the secondary interface; `None` is "known after apply".
     pub mac: Option<MacAddr>,
@@ -32,8 +33,39 @@ pub struct RouteTarget {
     pub table: u32,
     /// Rule priority.
     pub priority: u32,
-    /// Keep it in `rc.local`.
-    pub rc_local: bool,
+    /// What keeps it over a reboot; `None` is nothing.
+    pub owner: Option<Owner>,
+}
+
+/// A target as journals and saved plans have it: the first version knew `rc.local` alone.
+#[derive(Clone, Serialize, Deserialize)]
+struct TargetForm {
+    mac: Option<MacAddr>,
+    address: Option<Ipv4Addr>,
+    gateway: Ipv4Addr,
+    primary_ip: Ipv4Addr,
+    table: u32,
+    priority: u32,
+    rc_local: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    owner: Option<Owner>,
+}
+
+impl From<TargetForm> for RouteTarget {
+    fn from(form: TargetForm) -> Self {
+        let TargetForm { mac, address, gateway, primary_ip, table, priority, rc_local, owner } = form;
+        let owner = if rc_local { Some(Owner::RcLocal) } else { owner };
+        Self { mac, address, gateway, primary_ip, table, priority, owner }
+    }
+}
+
+impl From<RouteTarget> for TargetForm {
+    fn from(target: RouteTarget) -> Self {
+        let RouteTarget { mac, address, gateway, primary_ip, table, priority, owner } = target;
+        let rc_local = owner == Some(Owner::RcLocal);
+        let owner = owner.filter(|_| !rc_local);
+        Self { mac, address, gateway, primary_ip, table, priority, rc_local, owner }
+    }
 }
 
 /// What has to change on a host for a [`RouteTarget`].
@@ -41,8 +73,11 @@ pub struct RouteTarget {
 pub struct HostChanges {
     /// Changes of the running network, one command each. For people; the apply script finds its own way to the same state.
     pub routes: Vec<RouteChange>,
-    /// The change of `rc.local`. A preview, not to be applied, as long as the target has unknown values.
-    pub rc_local: Option<FileChange>,
+    /// The changes of files, in the order in which they are made: what keeps the route over a reboot, and what an older
+    /// way of keeping it has left. A preview, not to be applied, as long as the target has unknown values.
+    pub files: Vec<FileChange>,
+    /// Who has to hear of the files.
+    pub reload: Vec<Owner>,
     /// What a person should know and that stops nothing.
     pub warnings: Vec<Finding>,
 }
@@ -51,7 +86,7 @@ impl HostChanges {
     /// The host has exactly what it should have.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.routes.is_empty() && self.rc_local.is_none()
+        self.routes.is_empty() && self.files.is_empty()
     }
 }
 
@@ -89,11 +124,11 @@ pub struct FileChange {
     pub path: String,
     /// Its content before; `None` if there is no file.
     pub before: Option<String>,
-    /// Its content after.
-    pub after: String,
+    /// Its content after; `None` if it is removed.
+    pub after: Option<String>,
     /// Permission bits before; 0 if there is no file.
     pub mode_before: u32,
-    /// Permission bits after.
+    /// Permission bits after; 0 if it is removed.
     pub mode_after: u32,
 }
 
@@ -101,7 +136,8 @@ impl FileChange {
     /// The change as a unified diff, a change of mode included.
     #[must_use]
     pub fn diff(&self) -> String {
-        let text = unified_diff(self.before.as_deref().unwrap_or_default(), &self.after, &self.path);
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let text = unified_diff(&text(&self.before), &text(&self.after), &self.path);
         if self.mode_before == self.mode_after {
             return text;
         }

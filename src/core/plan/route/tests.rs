@@ -19,7 +19,7 @@ fn target() -> RouteTarget {
         primary_ip: Ipv4Addr::new(172, 16, 0, 10),
         table: 101,
         priority: 4101,
-        rc_local: true,
+        owner: Some(Owner::RcLocal),
     }
 }
 
@@ -65,6 +65,8 @@ fn fresh() -> Facts {
             route(254, "eth0", "172.16.0.0/24 dev eth0 proto kernel scope link src 172.16.0.10"),
         ],
         internet_route: Some(RouteChoice { dev: dev("eth0"), source: Ipv4Addr::new(172, 16, 0, 10) }),
+        system: Default::default(),
+        files: Default::default(),
         rc_local: RcLocal {
             path: "/etc/rc.local".to_owned(),
             content: Some("#!/bin/sh -e\nexit 0\n".to_owned()),
@@ -89,8 +91,8 @@ fn done() -> Facts {
     facts.addresses.push(Address { dev: dev("eth1"), net: "172.16.0.20/32".parse().unwrap() });
     facts.routes.push(route(101, "eth1", "default via 172.16.0.253 dev eth1 onlink"));
     facts.rules.push(rule(4101, Some("172.16.0.20/32"), 101));
-    let change = changes(&fresh(), &target()).unwrap().rc_local.unwrap();
-    facts.rc_local.content = Some(change.after);
+    let change = changes(&fresh(), &target()).unwrap().files.remove(0);
+    facts.rc_local.content = change.after;
     facts.rc_local.mode = change.mode_after;
     facts
 }
@@ -111,7 +113,7 @@ fn a_fresh_host_lacks_everything() {
             "+ ip -4 rule add from 172.16.0.20 lookup 101 pref 4101",
         ]
     );
-    let file = changes.rc_local.unwrap();
+    let file = changes.files[0].clone();
     assert_eq!((file.mode_before, file.mode_after), (0o644, 0o755));
     assert!(
         file.diff().starts_with("# mode 0644 -> 0755\n--- /etc/rc.local\n+++ /etc/rc.local\n@@ -1,2 +1,")
@@ -130,7 +132,7 @@ fn unknown_values_are_shown_as_such() {
     facts.links.pop();
     let changes = changes(&facts, &RouteTarget { mac: None, address: None, ..target() }).unwrap();
     assert!(changes.routes.iter().all(|change| change.line.contains("(known after apply)")), "{changes:?}");
-    assert!(changes.rc_local.unwrap().after.contains("mac='(known after apply)'"));
+    assert!(changes.files[0].after.as_ref().unwrap().contains("mac='(known after apply)'"));
 }
 
 #[test]
@@ -209,7 +211,7 @@ fn obstacles_are_named() {
 fn rc_local_is_left_alone_if_not_wanted() {
     let mut facts = fresh();
     facts.rc_local.obstacle = Some("it is immutable".to_owned());
-    assert_eq!(changes(&facts, &RouteTarget { rc_local: false, ..target() }).unwrap().rc_local, None);
+    assert_eq!(changes(&facts, &RouteTarget { owner: None, ..target() }).unwrap().files, []);
 }
 
 #[test]

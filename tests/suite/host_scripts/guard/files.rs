@@ -1,8 +1,8 @@
 //! The second guard: files are written under it, and taken back only where they still are what was written.
 
 use super::{
-    CHANGE, DEBIAN, FIRST, SECOND, armed, before, debian, nothing_left, on_every_shell, phase, reverted,
-    taken_back, taken_back_as,
+    CHANGE, DEBIAN, FIRST, SECOND, armed, debian, nothing_left, on_every_shell, phase, reverted, taken_back,
+    taken_back_as, written,
 };
 use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::guarded::GuardState;
@@ -20,12 +20,12 @@ fn files_that_nobody_confirms_are_what_they_were_to_the_byte() {
                 None => std::fs::remove_file(host.etc.path().join("rc.local")).unwrap(),
             }
             let (network, facts) = (host.network(), host.facts());
-            let file = host.changes().rc_local.unwrap();
-            assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 60)), 1, "{shell:?} {text:?}");
-            assert_eq!(armed(&phase(&host, Some(&file), FIRST, 5)), 2, "{shell:?} {text:?}");
+            let file = host.changes();
+            assert_eq!(armed(&phase(&host, &file, CHANGE, 60)), 1, "{shell:?} {text:?}");
+            assert_eq!(armed(&phase(&host, &file, FIRST, 5)), 2, "{shell:?} {text:?}");
             assert!(taken_back(&host, 2) >= 0, "{shell:?}: too early");
             assert_eq!(host.network(), network, "{shell:?} {text:?}");
-            assert_eq!(reverted(&phase(&host, Some(&file), SECOND, 1)), "rolled-back");
+            assert_eq!(reverted(&phase(&host, &file, SECOND, 1)), "rolled-back");
             nothing_left(&host);
             assert_eq!(host.facts(), facts, "{shell:?} {text:?}");
         }
@@ -37,20 +37,20 @@ fn a_file_that_was_edited_in_the_window_is_left_alone_and_told() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        let file = host.changes().rc_local.unwrap();
-        phase(&host, Some(&file), CHANGE, 60);
-        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 5)), 2, "{shell:?}");
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 5)), 2, "{shell:?}");
         host.ok("echo '# mine' >>/etc/rc.local");
         taken_back_as(&host, 2, "not-reverted");
-        let report = phase(&host, Some(&file), Phase::Look, 2);
+        let report = phase(&host, &file, Phase::Look, 2);
         assert!(
             matches!(&report.end, ApplyEnd::NotReverted { detail, .. } if detail.contains("edited since")),
             "{shell:?} {report:?}"
         );
-        assert_eq!(host.read("rc.local"), format!("{}# mine\n", file.after), "{shell:?}");
+        assert_eq!(host.read("rc.local"), format!("{}# mine\n", written(&file)), "{shell:?}");
         assert_eq!(host.network(), network, "{shell:?}");
         // The controller's own way back cuts out what is ours.
-        assert_eq!(host.revert(&before(&file), Some(&file.after)).end, ApplyEnd::Ok, "{shell:?}");
+        assert_eq!(host.revert(&file).end, ApplyEnd::Ok, "{shell:?}");
         assert_eq!(host.read("rc.local"), format!("{DEBIAN}# mine\n"), "{shell:?}");
         nothing_left(&host);
     });
@@ -61,10 +61,10 @@ fn a_file_that_changed_in_the_first_window_takes_everything_back() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        let file = host.changes().rc_local.unwrap();
-        phase(&host, Some(&file), CHANGE, 60);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
         host.ok("echo '# mine' >>/etc/rc.local");
-        assert_eq!(reverted(&phase(&host, Some(&file), FIRST, 60)), "rc-local-changed", "{shell:?}");
+        assert_eq!(reverted(&phase(&host, &file, FIRST, 60)), "file-changed", "{shell:?}");
         assert_eq!(host.network(), network, "{shell:?}");
         assert_eq!(host.read("rc.local"), format!("{DEBIAN}# mine\n"), "{shell:?}");
         nothing_left(&host);
@@ -75,16 +75,16 @@ fn a_file_that_changed_in_the_first_window_takes_everything_back() {
 fn where_only_a_file_is_missing_there_is_only_the_second_guard() {
     on_every_shell(|shell| {
         let host = debian(shell);
-        let file = host.changes().rc_local.unwrap();
-        host.apply(&super::target(), Some(&file));
+        let file = host.changes();
+        host.apply(&super::target(), &file);
         host.write("rc.local", DEBIAN, 0o755);
         let network = host.network();
-        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 5)), 2, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 5)), 2, "{shell:?}");
         taken_back(&host, 2);
         assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN), "{shell:?}");
-        assert_eq!(reverted(&phase(&host, Some(&file), Phase::Look, 1)), "rolled-back");
-        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 60)), 2, "{shell:?}");
-        assert_eq!(phase(&host, Some(&file), SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        assert_eq!(reverted(&phase(&host, &file, Phase::Look, 1)), "rolled-back");
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 60)), 2, "{shell:?}");
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
         assert!(host.changes().is_empty(), "{shell:?}");
         nothing_left(&host);
     });

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::observed::{ApplyEnd, ApplyReport};
 use egressctl::core::plan::RouteTarget;
-use egressctl::core::plan::route::FileChange;
+use egressctl::core::plan::route::HostChanges;
 use egressctl::core::template::Phase;
 
 use super::host::{Host, phase_script, target};
@@ -65,7 +65,7 @@ fn nothing_left(host: &Host) {
     }
 }
 
-fn phase(host: &Host, file: Option<&FileChange>, phase: Phase, seconds: u32) -> ApplyReport {
+fn phase(host: &Host, file: &HostChanges, phase: Phase, seconds: u32) -> ApplyReport {
     host.phase(&target(), file, phase, seconds)
 }
 
@@ -74,16 +74,16 @@ fn what_nobody_confirms_is_taken_back_by_the_host_alone() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        let file = host.changes().rc_local.unwrap();
-        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 6)), 1, "{shell:?}");
+        let file = host.changes();
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 6)), 1, "{shell:?}");
         assert_ne!(host.network(), network);
         assert_eq!(host.read("rc.local"), DEBIAN, "no file before a confirmation");
         taken_back(&host, 1);
         assert_eq!(host.network(), network, "{shell:?}");
         // Whoever asks is told, once; a confirmation comes too late.
-        assert_eq!(reverted(&phase(&host, Some(&file), FIRST, 2)), "rolled-back");
+        assert_eq!(reverted(&phase(&host, &file, FIRST, 2)), "rolled-back");
         nothing_left(&host);
-        assert_eq!(reverted(&phase(&host, Some(&file), FIRST, 2)), "gone");
+        assert_eq!(reverted(&phase(&host, &file, FIRST, 2)), "gone");
         assert_eq!(host.network(), network, "{shell:?}");
     });
 }
@@ -103,7 +103,7 @@ fn a_change_that_cuts_the_way_to_us_is_taken_back() {
             assert!(begun.elapsed() < Duration::from_secs(20), "{shell:?}: not reached before");
         }
         let network = host.network();
-        assert_eq!(armed(&phase(&host, None, CHANGE, 8)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &HostChanges::default(), CHANGE, 8)), 1, "{shell:?}");
         assert!(!reached(), "{shell:?}: the change cuts nothing");
         taken_back(&host, 1);
         assert!(reached(), "{shell:?}: not reached afterwards\n{}", host.network());
@@ -125,9 +125,9 @@ fn without_a_way_back_nothing_is_changed() {
         for (code, spoil) in cases {
             let host = debian(shell);
             let network = host.network();
-            let file = host.changes().rc_local.unwrap();
+            let file = host.changes();
             host.ok(spoil);
-            assert_eq!(reverted(&phase(&host, Some(&file), CHANGE, 60)), code, "{shell:?} {spoil}");
+            assert_eq!(reverted(&phase(&host, &file, CHANGE, 60)), code, "{shell:?} {spoil}");
             assert_eq!((host.network(), host.read("rc.local").as_str()), (network, DEBIAN), "{shell:?}");
         }
     });
@@ -139,29 +139,29 @@ fn whoever_comes_after_a_dead_controller_goes_on_by_what_the_host_says() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        let file = host.changes().rc_local.unwrap();
+        let file = host.changes();
         // Armed and whole: gone on with.
-        phase(&host, Some(&file), CHANGE, 60);
-        assert_eq!(armed(&phase(&host, Some(&file), again, 60)), 1, "{shell:?}");
-        assert_eq!(armed(&phase(&host, Some(&file), Phase::Look, 60)), 1, "{shell:?}");
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, again, 60)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, Phase::Look, 60)), 1, "{shell:?}");
         // Cut off in the middle: taken back, and begun again.
         host.ok(&format!("rm {FOLDER}/ready.1"));
-        assert_eq!(armed(&phase(&host, Some(&file), again, 60)), 1, "{shell:?}");
-        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 60)), 2, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, again, 60)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
         // The answer got lost: the same question does not confirm the second guard.
-        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 60)), 2, "{shell:?}");
-        assert_eq!(armed(&phase(&host, Some(&file), again, 60)), 2, "{shell:?}");
-        assert_eq!(phase(&host, Some(&file), SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, again, 60)), 2, "{shell:?}");
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
         nothing_left(&host);
         assert!(host.changes().is_empty(), "{shell:?}");
-        let done = phase(&host, Some(&file), again, 60);
+        let done = phase(&host, &file, again, 60);
         assert_eq!((done.end, done.changed, done.guard), (ApplyEnd::Ok, vec![], None), "{shell:?}");
         // Taken back by the host: begun again by who may, told to who may not.
-        host.revert(&before(&file), Some(&file.after));
+        host.revert(&file);
         for (phase_now, armed_again) in [(CHANGE, false), (again, true)] {
-            phase(&host, Some(&file), CHANGE, 5);
+            phase(&host, &file, CHANGE, 5);
             taken_back(&host, 1);
-            let report = phase(&host, Some(&file), phase_now, 60);
+            let report = phase(&host, &file, phase_now, 60);
             if armed_again {
                 assert_eq!(armed(&report), 1, "{shell:?}");
             } else {
@@ -169,7 +169,7 @@ fn whoever_comes_after_a_dead_controller_goes_on_by_what_the_host_says() {
             }
         }
         // A revert finds it armed.
-        let report = host.revert(&before(&file), Some(&file.after));
+        let report = host.revert(&file);
         assert_eq!((report.end, host.network()), (ApplyEnd::Ok, network), "{shell:?}");
         nothing_left(&host);
     });
@@ -183,18 +183,18 @@ fn a_gateway_of_which_nothing_is_known_is_silent() {
         let network = host.network();
         host.ok("(while :; do ip neigh del 172.16.0.252 dev eth1; done) </dev/null >/dev/null 2>&1 &");
         let bad = RouteTarget { gateway: [172, 16, 0, 252].into(), ..target() };
-        assert_eq!(reverted(&host.phase(&bad, None, CHANGE, 60)), "gateway-silent", "{shell:?}");
+        assert_eq!(
+            reverted(&host.phase(&bad, &HostChanges::default(), CHANGE, 60)),
+            "gateway-silent",
+            "{shell:?}"
+        );
         assert_eq!(host.network(), network, "{shell:?}");
     });
 }
 
-fn before(file: &FileChange) -> egressctl::core::observed::facts::RcLocal {
-    egressctl::core::observed::facts::RcLocal {
-        path: file.path.clone(),
-        content: file.before.clone(),
-        mode: file.mode_before,
-        obstacle: None,
-    }
+/// What the one file becomes.
+fn written(changes: &HostChanges) -> &str {
+    changes.files[0].after.as_deref().unwrap()
 }
 
 #[test]
@@ -202,7 +202,7 @@ fn a_timer_that_is_tampered_with_still_comes() {
     on_every_shell(|shell| {
         let host = debian(shell);
         let network = host.network();
-        assert_eq!(armed(&phase(&host, None, CHANGE, 6)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &HostChanges::default(), CHANGE, 6)), 1, "{shell:?}");
         // Somebody ends its sleep: it sleeps on.
         host.ok("for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline 2>/dev/null) in 'sleep '[0-9].* | 'busybox sleep '[0-9].*) kill ${p#/proc/};; esac; done");
         assert_ne!(host.network(), network, "{shell:?}: too early");
@@ -213,7 +213,7 @@ fn a_timer_that_is_tampered_with_still_comes() {
 
 #[test]
 fn the_way_back_is_a_script_that_every_shell_reads() {
-    let script = phase_script(&target(), None, CHANGE, 60);
+    let script = phase_script(&target(), &HostChanges::default(), CHANGE, 60);
     for shell in super::SHELLS {
         let mut check = std::process::Command::new(shell[0]);
         let status = check.args(&shell[1..]).args(["-n", "-c", &script]).status().unwrap();

@@ -12,12 +12,12 @@ use egressctl::core::observed::applied::parse_apply;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::observed::{ApplyEnd, ApplyReport};
 use egressctl::core::plan::RouteTarget;
-use egressctl::core::plan::route::FileChange;
+use egressctl::core::plan::route::HostChanges;
 use egressctl::core::template::Phase;
 
 use super::super::host::{Host, SHELLS, phase_script, target};
 use super::super::{DEBIAN, debian};
-use super::{CHANGE, FIRST, FOLDER, SECOND, before};
+use super::{CHANGE, FIRST, FOLDER, SECOND};
 
 /// How late a host may be, in hundredths of a second, on a machine that has time for it.
 const LATE: i64 = 200;
@@ -58,7 +58,7 @@ struct Seen {
 /// One host, between two trials.
 struct Place<'a> {
     host: Host,
-    file: FileChange,
+    file: HostChanges,
     network: String,
     seen: &'a Seen,
     rng: fastrand::Rng,
@@ -68,7 +68,7 @@ impl<'a> Place<'a> {
     fn new(shell: &'static [&'static str], seen: &'a Seen, seed: u64) -> Self {
         let host = debian(shell);
         boot(&host);
-        let file = host.changes().rc_local.unwrap();
+        let file = host.changes();
         let network = host.network();
         Self { host, file, network, seen, rng: fastrand::Rng::with_seed(seed) }
     }
@@ -93,7 +93,7 @@ impl<'a> Place<'a> {
 
     /// A phase whose answer may never come, because the host ends whoever is in its way.
     fn phase(&self, phase: Phase, seconds: u32) -> Option<ApplyReport> {
-        let output = self.host.run(&phase_script(&target(), Some(&self.file), phase, seconds));
+        let output = self.host.run(&phase_script(&target(), &self.file, phase, seconds));
         parse_apply(&output.stdout).ok()
     }
 
@@ -142,7 +142,7 @@ impl<'a> Place<'a> {
 
     /// Whatever it was, the next trial begins with a host that nothing was done to.
     fn clean(&mut self, kind: Kind) {
-        self.host.revert(&before(&self.file), Some(&self.file.after));
+        self.host.revert(&self.file);
         if !self.is_before() {
             self.wrong(kind, "not clean after a revert");
             boot(&self.host);
@@ -166,7 +166,7 @@ impl<'a> Place<'a> {
     fn bad_gateway(&mut self, seconds: u32) {
         // The host's own probes fail, or its time is over before they do.
         let bad = RouteTarget { gateway: Ipv4Addr::new(172, 16, 0, 252), ..target() };
-        let output = self.host.run(&phase_script(&bad, Some(&self.file), CHANGE, seconds));
+        let output = self.host.run(&phase_script(&bad, &self.file, CHANGE, seconds));
         match parse_apply(&output.stdout).map(|report| report.end) {
             Ok(ApplyEnd::Reverted { code, .. }) if code == "gateway-silent" => {
                 self.ended(Kind::BadGateway, "taken back at once");
@@ -208,8 +208,7 @@ impl<'a> Place<'a> {
     /// It dies at any moment of any phase, and what it has begun on the host goes on or dies with it.
     fn killed(&mut self, seconds: u32) {
         let in_second = self.rng.bool() && self.phase(CHANGE, seconds + 4).is_some();
-        let script =
-            phase_script(&target(), Some(&self.file), if in_second { FIRST } else { CHANGE }, seconds);
+        let script = phase_script(&target(), &self.file, if in_second { FIRST } else { CHANGE }, seconds);
         let wait = Duration::from_millis(self.rng.u64(0..900));
         let with_its_script = self.rng.bool();
         std::thread::scope(|scope| {
@@ -273,7 +272,8 @@ impl<'a> Place<'a> {
         let left = u64::try_from(left.max(0) * 10).unwrap().saturating_sub(self.rng.u64(0..600));
         std::thread::sleep(Duration::from_millis(left));
         // The file is there only with the second guard: no other phase is to follow the first.
-        let file = if second { Some(&self.file) } else { None };
+        let none = HostChanges::default();
+        let file = if second { &self.file } else { &none };
         let script = phase_script(&target(), file, Phase::Confirm { generation }, seconds);
         let report = parse_apply(&self.host.run(&script).stdout).ok();
         self.settled(kind);

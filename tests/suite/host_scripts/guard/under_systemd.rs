@@ -2,10 +2,11 @@
 //! and systemctl. It knows the options that are given here and refuses all others, and prints what systemd 252 prints.
 
 use egressctl::core::observed::guarded::GuardState;
+use egressctl::core::plan::route::HostChanges;
 
 use super::{
     CHANGE, DEBIAN, FIRST, FOLDER, SECOND, armed, debian, nothing_left, on_every_shell, phase, reverted,
-    taken_back,
+    taken_back, written,
 };
 use crate::host_scripts::host::Host;
 
@@ -61,23 +62,23 @@ fn a_timer_of_systemd_is_started_looked_at_and_stopped() {
     on_every_shell(|shell| {
         let host = under_systemd(shell);
         let network = host.network();
-        let file = host.changes().rc_local.unwrap();
-        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 60)), 1, "{shell:?}");
+        let file = host.changes();
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 60)), 1, "{shell:?}");
         assert_eq!(
             host.ok("ls /run/units"),
             "egressctl-guard-feedc0de-1.process\negressctl-guard-feedc0de-1.timer\n"
         );
-        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 60)), 2, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
         assert!(!host.ok("ls /run/units").contains("-1.timer"), "{shell:?}");
-        assert_eq!(phase(&host, Some(&file), SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
         assert!(!host.ok("ls /run/units").contains("timer"), "{shell:?}");
         nothing_left(&host);
         assert_eq!(host.ok("find /etc/systemd -type f"), "/etc/systemd/system/multi-user.target.wants/x\n");
         assert!(host.changes().is_empty(), "{shell:?}");
         // And one that nobody stops.
-        host.revert(&super::before(&file), Some(&file.after));
+        host.revert(&file);
         assert_eq!(host.network(), network);
-        assert_eq!(armed(&phase(&host, Some(&file), CHANGE, 6)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 6)), 1, "{shell:?}");
         taken_back(&host, 1);
         assert_eq!(host.network(), network, "{shell:?}");
     });
@@ -96,7 +97,11 @@ fn a_timer_that_cannot_be_seen_is_no_timer() {
             let host = under_systemd(shell);
             let network = host.network();
             host.ok(lie);
-            assert_eq!(reverted(&phase(&host, None, CHANGE, 60)), "no-guard", "{shell:?} {lie}");
+            assert_eq!(
+                reverted(&phase(&host, &HostChanges::default(), CHANGE, 60)),
+                "no-guard",
+                "{shell:?} {lie}"
+            );
             assert_eq!(host.network(), network, "{shell:?} {lie}");
         }
     });
@@ -106,10 +111,10 @@ fn a_timer_that_cannot_be_seen_is_no_timer() {
 fn a_boot_in_the_second_window_takes_the_files_back_before_the_network_comes_up() {
     on_every_shell(|shell| {
         let host = under_systemd(shell);
-        let file = host.changes().rc_local.unwrap();
-        phase(&host, Some(&file), CHANGE, 60);
-        assert_eq!(armed(&phase(&host, Some(&file), FIRST, 60)), 2, "{shell:?}");
-        assert_eq!(host.read("rc.local"), file.after, "{shell:?}");
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        assert_eq!(host.read("rc.local"), written(&file), "{shell:?}");
         // The boot: what systemd would start, as it would start it.
         let unit = host.ok("cd /etc/systemd/system/sysinit.target.wants && readlink egressctl-guard.service && cat egressctl-guard.service");
         assert!(unit.contains("Before=network-pre.target"), "{unit}");
@@ -125,6 +130,6 @@ fn a_boot_in_the_second_window_takes_the_files_back_before_the_network_comes_up(
         );
         assert!(!host.network().contains("172.16.0.20"), "{shell:?}");
         assert!(!host.ok(&format!("ls {FOLDER} 2>&1 || :")).contains("armed"), "{shell:?}");
-        assert_eq!(reverted(&phase(&host, Some(&file), SECOND, 60)), "gone", "{shell:?}");
+        assert_eq!(reverted(&phase(&host, &file, SECOND, 60)), "gone", "{shell:?}");
     });
 }

@@ -1,0 +1,122 @@
+//! Each finding by the facts that bring it about, and none without them.
+
+use super::*;
+use crate::core::model::Owner;
+use crate::core::observed::facts::{ConfigFile, Service, Socket, Space};
+use crate::core::plan::Severity;
+
+/// The host of `tests/plans/base.json` and what it should have.
+fn host() -> (Facts, RouteTarget) {
+    let seen: crate::core::plan::Observed =
+        serde_json::from_str(include_str!("../../../../tests/plans/base.json")).unwrap();
+    let facts = seen.facts.into_values().find_map(|facts| facts.seen().cloned()).unwrap();
+    let target = RouteTarget {
+        mac: None,
+        address: None,
+        gateway: [172, 16, 0, 253].into(),
+        primary_ip: [172, 16, 0, 10].into(),
+        table: 101,
+        priority: 4101,
+        owner: Some(Owner::Networkd),
+    };
+    (facts, target)
+}
+
+fn active() -> Service {
+    Service { active: true, enabled: "enabled".to_owned() }
+}
+
+fn socket(udp: bool, address: Option<[u8; 4]>, port: u16, process: &str) -> Socket {
+    Socket { udp, address: address.map(Into::into), port, process: process.to_owned() }
+}
+
+#[test]
+fn a_plain_host_has_nothing_to_say() {
+    let (mut facts, target) = host();
+    assert_eq!(findings(&facts, &target), []);
+    facts.system.sockets = vec![
+        socket(false, None, 22, "sshd"),
+        socket(true, None, 68, "dhclient"),
+        socket(true, None, 45000, "named"),
+        socket(true, Some([127, 0, 0, 1]), 323, "chronyd"),
+    ];
+    facts.system.space = Some(Space { kib: 9_000_000, inodes: Some(100_000) });
+    facts.system.conntrack = Some((10, 65536));
+    facts.system.services.insert("docker".to_owned(), active());
+    assert_eq!(findings(&facts, &target), []);
+}
+
+#[test]
+fn everything_that_will_not_go_along_is_said_with_its_remedy() {
+    type Change = fn(&mut Facts);
+    let cases: [(&str, Severity, Change); 17] = [
+        ("sshd listens on 172.16.0.10", Severity::Warning, |f| {
+            f.system.sockets.push(socket(false, Some([172, 16, 0, 10]), 22, "sshd"));
+        }),
+        ("nginx (TCP 443)", Severity::Warning, |f| {
+            f.system.sockets.push(socket(false, Some([172, 16, 0, 10]), 443, "nginx"));
+        }),
+        ("named (UDP 53)", Severity::Warning, |f| {
+            f.system.sockets.push(socket(true, None, 53, "named"));
+        }),
+        ("Kubernetes node (kubelet)", Severity::Refusal, |f| {
+            f.system.services.insert("kubelet".to_owned(), active());
+        }),
+        ("Kubernetes node (terwayd)", Severity::Refusal, |f| {
+            f.system.services.insert("terwayd".to_owned(), active());
+        }),
+        ("translate destinations", Severity::Warning, |f| {
+            f.system.filter.push(
+                "-A DOCKER ! -i docker0 -p tcp --dport 80 -j DNAT --to-destination 172.17.0.2:80".to_owned(),
+            );
+        }),
+        ("zone \"public\"", Severity::Warning, |f| {
+            f.system.zones.insert("public".to_owned(), vec!["eth0".to_owned()]);
+        }),
+        ("name eth0 or 172.16.0.10", Severity::Warning, |f| {
+            f.system.filter.push("-A INPUT -i eth0 -p tcp --dport 22 -j ACCEPT".to_owned());
+        }),
+        ("name eth0 or 172.16.0.10", Severity::Warning, |f| {
+            f.system.filter.push("iifname \"eth0\" tcp dport 443 accept".to_owned());
+        }),
+        ("name eth0 or 172.16.0.10", Severity::Warning, |f| {
+            f.system.filter.push("-A INPUT -d 172.16.0.10/32 -j ACCEPT".to_owned());
+        }),
+        ("multi-nic-util", Severity::Warning, |f| {
+            f.system.services.insert("eni".to_owned(), active());
+        }),
+        ("nm-cloud-setup", Severity::Warning, |f| {
+            f.system.services.insert("nm-cloud-setup.timer".to_owned(), active());
+        }),
+        ("cloud-init writes", Severity::Warning, |f| {
+            f.system.services.insert("cloud-init".to_owned(), active());
+        }),
+        ("rp_filter is 1", Severity::Warning, |f| {
+            f.system.sysctls = [("ip_forward".to_owned(), 1), ("conf.all.rp_filter".to_owned(), 1)].into();
+        }),
+        ("60000 of 65536", Severity::Warning, |f| f.system.conntrack = Some((60000, 65536))),
+        ("read-only", Severity::Refusal, |f| f.system.read_only = vec!["/etc".to_owned()]),
+        ("0 KiB", Severity::Refusal, |f| {
+            f.system.space = Some(Space { kib: 0, inodes: Some(1000) });
+        }),
+    ];
+    for (words, severity, change) in cases {
+        let (mut facts, target) = host();
+        change(&mut facts);
+        let found = findings(&facts, &target);
+        assert_eq!(found.len(), 1, "{words}: {found:#?}");
+        assert!(found[0].what.contains(words), "{words}: {found:#?}");
+        assert_eq!(found[0].severity, severity);
+        assert!(!found[0].fix.is_empty() && !found[0].why.is_empty());
+    }
+}
+
+#[test]
+fn a_cloud_init_that_is_told_off_writes_nothing() {
+    let (mut facts, target) = host();
+    facts.system.services.insert("cloud-init".to_owned(), active());
+    let file =
+        ConfigFile { content: Some("network: {config: disabled}\n".to_owned()), mode: 0o644, obstacle: None };
+    facts.files.insert("/etc/cloud/cloud.cfg.d/99-network.cfg".to_owned(), file);
+    assert_eq!(findings(&facts, &target), []);
+}

@@ -1,0 +1,93 @@
+//! `rc.local` as it is found in the field, by folder: `tests/rc_local/<case>/rc.local`, and in `how` what is special about it
+//! (`mode 644`, `link`: behind the link of the Red Hat family, `absent`, `fails`: it ends with an error at boot, `refused
+//! WORDS`). Each is applied, run as init runs it, applied again, and taken back to the same bytes.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use egressctl::core::observed::applied::ApplyEnd;
+use egressctl::core::plan::route::host_changes;
+
+use super::host::{Host, SHELLS, target, templates};
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rc_local");
+    let mut cases: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    cases.sort();
+    cases
+}
+
+fn go_through(case: &Path, shell: &'static [&'static str]) {
+    let name = case.file_name().unwrap().to_string_lossy().into_owned();
+    let text = fs::read_to_string(case.join("rc.local")).unwrap();
+    let how = fs::read_to_string(case.join("how")).unwrap_or_default();
+    let says = |word: &str| how.lines().find_map(|line| line.strip_prefix(word)).map(str::trim);
+    let mode = says("mode").map_or(0o755, |mode| u32::from_str_radix(mode, 8).unwrap());
+    let host = Host::new(shell);
+    let path = if says("link").is_some() { "rc.d/rc.local" } else { "rc.local" };
+    if says("link").is_some() {
+        fs::create_dir(host.etc.path().join("rc.d")).unwrap();
+        symlink("rc.d/rc.local", host.etc.path().join("rc.local")).unwrap();
+    }
+    if says("absent").is_some() {
+        let _ = fs::remove_file(host.etc.path().join("rc.local"));
+    } else {
+        host.write(path, &text, mode);
+    }
+    let before = host.facts().rc_local;
+    if let Some(words) = says("refused") {
+        let obstacles = host_changes(&host.facts(), &target(), &templates()).unwrap_err();
+        assert!(obstacles[0].what.contains(words), "{name}: {obstacles:?}");
+        return;
+    }
+
+    let changes = host.changes();
+    assert_eq!(host.apply(&target(), &changes).end, ApplyEnd::Ok, "{name} {shell:?}");
+    assert!(host.changes().is_empty(), "{name} {:?}", host.changes());
+    let linked = host.etc.path().join("rc.local");
+    assert_eq!(says("link").is_some() && says("absent").is_none(), linked.is_symlink(), "{name}");
+
+    host.ok("mkdir -p /var/lock/subsys 2>/dev/null || :");
+    host.forget();
+    let status = host.ok(&format!("/etc/{path} >/dev/null 2>&1 </dev/null; echo $?"));
+    assert_eq!(status != "0\n", says("fails").is_some(), "{name}: it ended with {status}");
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !host.changes().is_empty() {
+        assert!(
+            std::time::Instant::now() < end,
+            "{name} after a boot: {:?}\n{}",
+            host.changes(),
+            host.read(path)
+        );
+        std::thread::sleep(std::time::Duration::from_millis(300));
+    }
+    let again = host.apply(&target(), &changes);
+    assert_eq!((&again.end, again.changed.as_slice()), (&ApplyEnd::Ok, [].as_slice()), "{name}");
+
+    assert_eq!(host.revert(&changes).end, ApplyEnd::Ok, "{name}");
+    assert_eq!(host.facts().rc_local, before, "{name}");
+}
+
+#[test]
+fn every_shape_is_applied_run_and_taken_back() {
+    let cases = cases();
+    assert!(cases.len() >= 40, "cases were lost: {}", cases.len());
+    let left = Mutex::new(cases.into_iter().enumerate());
+    let failed: Vec<String> = std::thread::scope(|scope| {
+        let work = || {
+            let mut failed = Vec::new();
+            loop {
+                let Some((index, case)) = left.lock().unwrap().next() else { return failed };
+                let run = std::panic::AssertUnwindSafe(|| go_through(&case, SHELLS[index % SHELLS.len()]));
+                if std::panic::catch_unwind(run).is_err() {
+                    failed.push(case.display().to_string());
+                }
+            }
+        };
+        let workers: Vec<_> = (0..16).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
+    });
+    assert!(failed.is_empty(), "{failed:#?}");
+}
