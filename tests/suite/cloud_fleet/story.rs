@@ -135,13 +135,13 @@ impl Story {
         }
     }
 
-    fn note(&mut self, text: String) {
+    fn note(&mut self, text: &str) {
         let at = self.house.clock.0.elapsed().as_secs_f64();
         self.told.log.push(format!("{at:>9.3} {text}"));
     }
 
     fn wrong(&mut self, text: String) {
-        self.note(format!("WRONG {text}"));
+        self.note(&format!("WRONG {text}"));
         self.told.wrongs.push(text);
     }
 
@@ -162,7 +162,7 @@ impl Story {
         if let Verb::Rollback(_) = verb {
             self.back.push(run.clone());
         }
-        self.note(format!("{verb:?} as {run} of {among:?}, dies {dies:?}"));
+        self.note(&format!("{verb:?} as {run} of {among:?}, dies {dies:?}"));
         let hosts: Vec<HostDesired> = among.iter().map(|index| self.hosts[*index].clone()).collect();
         let hosts: Vec<&HostDesired> = hosts.iter().collect();
         let work = work(&world, verb, &run, &hosts);
@@ -177,12 +177,12 @@ impl Story {
                 None
             }
             Ok(Err(why)) => {
-                self.note(format!("it could not begin: {why}"));
+                self.note(&format!("it could not begin: {why}"));
                 None
             }
             Ok(Ok(reports)) => {
                 for report in &reports {
-                    self.note(format!("  {} {:?}", report.name, report.outcome));
+                    self.note(&format!("  {} {:?}", report.name, report.outcome));
                     self.told.outcomes.push(word(&report.outcome));
                 }
                 Some(reports)
@@ -191,9 +191,10 @@ impl Story {
     }
 
     async fn live(mut self) -> Told {
-        self.note(format!("{:?}", self.drawn.starts));
+        self.note(&format!("{:?}", self.drawn.starts));
         self.prepare().await;
-        self.note(self.drawn.faults.clone());
+        let faults = self.drawn.faults.clone();
+        self.note(&faults);
         let file = FaultFile::parse("drawn", &self.drawn.faults).unwrap_or_else(|why| panic!("{why}"));
         self.emulator.set_faults(file);
         self.trouble().await;
