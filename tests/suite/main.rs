@@ -33,6 +33,8 @@ mod main_job;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod preflight;
+#[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]
 #[path = "../simulation/mod.rs"]

@@ -100,6 +100,7 @@ faults! {
     HOT_PLUG = 403 "InvalidOperation.HotPlugNotSupport" "The instance type does not support hot plugging; stop the instance first.";
     PRIMARY_DETACH = 400 "InvalidOperation.DetachPrimaryEniNotAllowed" "The primary network interface cannot be detached.";
     ENI_ELSEWHERE = 400 "InvalidParameter.EniNotBelongEcs" "The network interface is not attached to this instance.";
+    GROUP_FULL = 403 "SecurityGroupInstanceLimitExceed" "The number of addresses in the security group exceeds its limit.";
     GROUP_UNKNOWN = 404 "InvalidSecurityGroupId.NotFound" "The specified security group does not exist.";
     VSWITCH_UNKNOWN = 404 "InvalidVSwitchId.NotFound" "The specified vSwitch does not exist.";
     VSWITCH_FULL = 403 "InvalidVSwitchId.IpNotEnough" "The specified VSwitch has not enough IpAddress.";

@@ -104,7 +104,7 @@ pub(super) async fn work(
         return engine::resume(world, run, hosts, None, how).await.map_err(|error| told(&error));
     }
     let discovered = engine::discover(world, hosts).await.map_err(|error| told(&error))?;
-    let policy = Policy { now_ms: world.clock.now_ms() };
+    let policy = Policy { now_ms: world.clock.now_ms(), ..Policy::default() };
     let plan = plan(hosts, &discovered.observed, &world.templates, &policy);
     let of = if let Verb::Rollback(of) = verb { RunVerb::Rollback(of.clone()) } else { RunVerb::Apply };
     let backs = match verb {

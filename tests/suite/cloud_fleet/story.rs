@@ -241,6 +241,7 @@ impl Story {
                 vswitch: "vsw-lab-a".parse().unwrap(),
                 security_groups: vec!["sg-lab".parse().unwrap()],
                 primary_ip: None,
+                resource_group: None,
                 tags: [(OWNER_TAG.to_owned(), host.instance.to_string())].into(),
             };
             let eni = cloud.create_eni(&spec, &format!("prepare-{index}")).await.unwrap();

@@ -3,6 +3,7 @@
 mod client;
 mod fabric;
 mod faults;
+mod groups;
 mod procedure;
 mod reading;
 mod refusals;

@@ -7,9 +7,10 @@ use serde::Serialize;
 
 use super::super::errors::{
     ADDRESS_OUTSIDE, ADDRESS_TAKEN, ApiError, ECS_BUSY, ECS_MALFORMED, ECS_STATE, ECS_UNKNOWN, ENI_ELSEWHERE,
-    ENI_MALFORMED, ENI_PER_INSTANCE, ENI_QUOTA, ENI_STATE, ENI_TYPE, ENI_UNKNOWN, GROUP_UNKNOWN, HOT_PLUG,
-    INTERNAL, PRIMARY_DETACH, VPC_MISMATCH, VSWITCH_FULL, VSWITCH_UNKNOWN, ZONE_MISMATCH,
+    ENI_MALFORMED, ENI_PER_INSTANCE, ENI_QUOTA, ENI_STATE, ENI_TYPE, ENI_UNKNOWN, GROUP_FULL, GROUP_UNKNOWN,
+    HOT_PLUG, INTERNAL, PRIMARY_DETACH, VPC_MISMATCH, VSWITCH_FULL, VSWITCH_UNKNOWN, ZONE_MISMATCH,
 };
+use super::super::params::invalid;
 use super::{Cloud, Holder, Instance, words};
 use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
 use crate::lab::fabric::Port;
@@ -59,6 +60,8 @@ pub(crate) struct Eni {
     pub delete_on_release: bool,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+    /// `ResourceGroupId`.
+    pub resource_group: String,
 }
 
 /// What `CreateNetworkInterface` asks for.
@@ -80,10 +83,12 @@ pub(crate) struct NewEni {
     pub delete_on_release: bool,
     /// `Tag.N`.
     pub tags: BTreeMap<String, String>,
+    /// `ResourceGroupId`.
+    pub resource_group: String,
 }
 
 impl Cloud {
-    /// `CreateNetworkInterface`; at most `quota` interfaces may exist after it.
+    /// `CreateNetworkInterface`; at most `quota` secondary interfaces may exist after it.
     ///
     /// # Errors
     /// The refusals documented for the action.
@@ -94,8 +99,15 @@ impl Cloud {
             if group.vpc != vswitch.vpc {
                 return Err(VPC_MISMATCH.into());
             }
+            if self.room_in(group) == 0 {
+                return Err(GROUP_FULL.into());
+            }
         }
-        if self.enis.len() >= quota {
+        let kinds = wish.security_groups.iter().filter_map(|id| self.security_groups.get(id));
+        if kinds.map(|group| group.kind).collect::<std::collections::BTreeSet<_>>().len() > 1 {
+            return Err(invalid("SecurityGroupIds", "mixes basic and advanced security groups"));
+        }
+        if self.enis.values().filter(|eni| !eni.primary).count() >= quota {
             return Err(ENI_QUOTA.into());
         }
         let address = match wish.address {
@@ -124,6 +136,7 @@ impl Cloud {
             source_dest_check: wish.source_dest_check,
             delete_on_release: wish.delete_on_release,
             tags: wish.tags,
+            resource_group: wish.resource_group,
         };
         self.created = number;
         self.enis.insert(eni.id.clone(), eni.clone());
