@@ -1,6 +1,7 @@
 //! One seed, one story: a fleet is made, something goes wrong with its cloud, runs are begun, killed, gone on with and taken back;
 //! then nothing goes wrong any more, and everything must come to its end.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,9 +38,7 @@ pub(super) struct Told {
     pub(super) hit: usize,
     pub(super) lives: usize,
     pub(super) outcomes: Vec<&'static str>,
-    /// What must not be and was.
     pub(super) wrongs: Vec<String>,
-    /// Everything that happened, for people.
     pub(super) log: Vec<String>,
 }
 
@@ -52,6 +51,9 @@ pub(super) struct Story {
     hosts: Vec<HostDesired>,
     watch: Watch,
     runs: Vec<RunId>,
+    /// Whether each host had an interface of ours when the last life's run began.
+    found: BTreeMap<RunId, Vec<bool>>,
+    last: Vec<bool>,
     /// Those of them that take another back.
     back: Vec<RunId>,
     told: Told,
@@ -130,18 +132,20 @@ impl Story {
             hosts: wanted,
             watch,
             runs: Vec::new(),
+            found: BTreeMap::new(),
+            last: Vec::new(),
             back: Vec::new(),
             told,
         }
     }
 
-    fn note(&mut self, text: String) {
+    fn note(&mut self, text: &str) {
         let at = self.house.clock.0.elapsed().as_secs_f64();
         self.told.log.push(format!("{at:>9.3} {text}"));
     }
 
     fn wrong(&mut self, text: String) {
-        self.note(format!("WRONG {text}"));
+        self.note(&format!("WRONG {text}"));
         self.told.wrongs.push(text);
     }
 
@@ -159,10 +163,12 @@ impl Story {
         if !self.runs.contains(&run) {
             self.runs.push(run.clone());
         }
+        let now = || (0..self.hosts.len()).map(|index| self.watch.state(index).enis > 0).collect();
+        self.last = self.found.entry(run.clone()).or_insert_with(now).clone();
         if let Verb::Rollback(_) = verb {
             self.back.push(run.clone());
         }
-        self.note(format!("{verb:?} as {run} of {among:?}, dies {dies:?}"));
+        self.note(&format!("{verb:?} as {run} of {among:?}, dies {dies:?}"));
         let hosts: Vec<HostDesired> = among.iter().map(|index| self.hosts[*index].clone()).collect();
         let hosts: Vec<&HostDesired> = hosts.iter().collect();
         let work = work(&world, verb, &run, &hosts);
@@ -177,12 +183,12 @@ impl Story {
                 None
             }
             Ok(Err(why)) => {
-                self.note(format!("it could not begin: {why}"));
+                self.note(&format!("it could not begin: {why}"));
                 None
             }
             Ok(Ok(reports)) => {
                 for report in &reports {
-                    self.note(format!("  {} {:?}", report.name, report.outcome));
+                    self.note(&format!("  {} {:?}", report.name, report.outcome));
                     self.told.outcomes.push(word(&report.outcome));
                 }
                 Some(reports)
@@ -191,9 +197,10 @@ impl Story {
     }
 
     async fn live(mut self) -> Told {
-        self.note(format!("{:?}", self.drawn.starts));
+        self.note(&format!("{:?}", self.drawn.starts));
         self.prepare().await;
-        self.note(self.drawn.faults.clone());
+        let faults = self.drawn.faults.clone();
+        self.note(&faults);
         let file = FaultFile::parse("drawn", &self.drawn.faults).unwrap_or_else(|why| panic!("{why}"));
         self.emulator.set_faults(file);
         self.trouble().await;
@@ -305,12 +312,11 @@ impl Story {
     fn judge(&mut self, reports: Option<&[HostReport]>, back: bool) {
         for report in reports.unwrap_or_default() {
             let index = self.hosts.iter().position(|host| host.name == report.name).unwrap();
-            let start = self.drawn.starts[index];
             let is = self.watch.state(index);
             let agrees = match &report.outcome {
                 HostOutcome::Ok | HostOutcome::Changed if back => is.home,
                 HostOutcome::Ok | HostOutcome::Changed => is.is_final(),
-                HostOutcome::Reverted(why) => !why.is_empty() && is.is_back(start),
+                HostOutcome::Reverted(why) => !why.is_empty() && is.is_back(self.last[index]),
                 HostOutcome::Unknown(why) => !why.is_empty(),
                 HostOutcome::Refused(why) | HostOutcome::Failed(why) => !why.is_empty(),
                 _ => true,

@@ -10,7 +10,6 @@ use egressctl::core::plan::OWNER_TAG;
 use egressctl::lab::emulator::Emulator;
 use serde_json::Value;
 
-use super::draw::Start;
 use super::ground::Ground;
 
 /// How often it looks.
@@ -36,10 +35,9 @@ impl Stand {
         self.moved && self.route && self.enis == 1
     }
 
-    /// It is as it was before the story, but for a conversion.
-    pub(super) fn is_back(&self, start: Start) -> bool {
-        let had = matches!(start, Start::EniCreated | Start::EniAttached | Start::Killed(_) | Start::Done);
-        self.home && !self.moved && (had || self.enis == 0)
+    /// It is as a run found it, but for a conversion; with an interface only if the run found one.
+    pub(super) const fn is_back(&self, found: bool) -> bool {
+        self.home && !self.moved && (found || self.enis == 0)
     }
 }
 
