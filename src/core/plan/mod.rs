@@ -11,6 +11,7 @@ mod fleet;
 mod op;
 pub mod rc_local;
 pub mod route;
+pub mod shim;
 mod show;
 mod stale;
 

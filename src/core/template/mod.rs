@@ -7,6 +7,7 @@ mod check;
 mod file;
 mod quote;
 mod scripts;
+mod shim;
 #[cfg(test)]
 mod tests;
 
@@ -24,15 +25,17 @@ pub use scripts::{
     APPLY_WAIT_SECONDS, ApplyParams, LeaseParams, LeaseVerb, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION,
     ProbeParams, PushParams, RevertParams, StageParams,
 };
+pub use shim::{ShimParams, ShimVerb};
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 10] = [
+const BUILTIN: [(&str, &str); 11] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
+    ("shim.sh", include_str!("../../../templates/shim.sh.hbs")),
     ("once.sh", include_str!("../../../templates/once.sh.hbs")),
     ("push.sh", include_str!("../../../templates/push.sh.hbs")),
     ("probe.sh", include_str!("../../../templates/probe.sh.hbs")),

@@ -4,12 +4,13 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::{TemplateError, Templates};
+use super::{ShimParams, ShimVerb, TemplateError, Templates};
 use crate::core::model::{MacAddr, Operator, RunId};
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
 use crate::core::plan::route::FileChange;
+use crate::core::plan::shim::ShimTarget;
 
 /// How long the apply script waits for a hot-plugged device, in seconds; give the execution more than that.
 pub const APPLY_WAIT_SECONDS: u32 = 60;
@@ -338,6 +339,9 @@ impl Templates {
         }
         self.apply_script(&ApplyParams { route: &route, rc_local: Some(&change), wait_seconds: 1 })?;
         self.revert_script(&RevertParams { route: &route, before: &before, after: Some(&change.after) })?;
+        if let Some(shim) = ShimTarget::of(&route) {
+            self.shim_script(&ShimParams { verb: ShimVerb::On, shim: &shim, flushed: false })?;
+        }
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());
@@ -355,7 +359,7 @@ impl Templates {
         Ok(())
     }
 
-    fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
+    pub(super) fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
         Ok(format!("{}{}", self.render("common.sh", &())?, self.render(name, context)?))
     }
 
