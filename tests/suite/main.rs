@@ -29,6 +29,8 @@ mod lab_verbs;
 #[cfg(test)]
 mod main_job;
 #[cfg(test)]
+mod packets;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod sdk_interop;

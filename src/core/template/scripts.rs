@@ -359,7 +359,11 @@ impl Templates {
         Ok(())
     }
 
-    pub(super) fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
+    pub(super) fn script<C: Serialize>(
+        &self,
+        name: &'static str,
+        context: &C,
+    ) -> Result<String, TemplateError> {
         Ok(format!("{}{}", self.render("common.sh", &())?, self.render(name, context)?))
     }
 

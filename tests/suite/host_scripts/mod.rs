@@ -1,7 +1,7 @@
 //! The host scripts on a real kernel: facts, apply, revert, probe and the persisted block, under three shells.
 
 #[cfg(test)]
-mod host;
+pub(crate) mod host;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
