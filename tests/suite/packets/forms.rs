@@ -42,14 +42,13 @@ impl Form {
 
 fn apply(house: &House) -> ApplyReport {
     let params = ApplyParams { route: &target(), rc_local: None, wait_seconds: 20 };
-    let output = house.run("host", &templates().apply_script(&params).unwrap());
+    let output = house.run(&templates().apply_script(&params).unwrap());
     parse_apply(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
 }
 
 fn shim(house: &House, verb: ShimVerb, flushed: bool) -> ApplyReport {
     let shim = ShimTarget::of(&target()).unwrap();
-    let output =
-        house.run("host", &templates().shim_script(&ShimParams { verb, shim: &shim, flushed }).unwrap());
+    let output = house.run(&templates().shim_script(&ShimParams { verb, shim: &shim, flushed }).unwrap());
     parse_shim(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
 }
 
@@ -115,6 +114,18 @@ pub(super) fn the_shim_keeps_its_promises(house: &House) {
     assert_eq!(state(), before, "others' tables and rules are as they were");
     let report = shim(house, ShimVerb::Off, false);
     assert_eq!((report.end, report.changed), (ApplyEnd::Ok, vec![]));
+
+    // What fails half-way is taken back: here nft can list, but nothing can be given to it.
+    house.ok(
+        "host",
+        "set -e; nft=$(command -v nft); cp $nft /run/nft.real
+        printf '#!/bin/sh\\n[ \"$1\" != -f ] || exit 1\\nexec /run/nft.real \"$@\"\\n' >/run/nft; chmod 755 /run/nft
+        mount --bind /run/nft $(readlink -f $nft)",
+    );
+    let report = shim(house, ShimVerb::On, false);
+    assert!(matches!(&report.end, ApplyEnd::Reverted { code, .. } if code == "rules"), "{report:?}");
+    assert_eq!(state(), before, "the rule is gone again");
+    house.ok("host", "umount $(readlink -f $(command -v nft))");
 }
 
 /// A table that was loaded again is listed behind the others.

@@ -62,14 +62,16 @@ impl Ask {
 
 pub(super) struct House {
     id: usize,
+    /// Runs the scripts that go to hosts.
+    shell: &'static [&'static str],
 }
 
 impl House {
     /// A host with a bare `eth1`, everybody around it, and all services.
-    pub(super) fn new(id: usize, source_check: bool) -> Self {
-        let this = Self { id };
+    pub(super) fn new(id: usize, source_check: bool, shell: &'static [&'static str]) -> Self {
+        let this = Self { id, shell };
         for name in ["router", "host", "box", "peer", "bastion", "internet"] {
-            shell(&format!("ip netns add {name}{id} && ip -n {name}{id} link set lo up"));
+            succeed(&format!("ip netns add {name}{id} && ip -n {name}{id} link set lo up"));
         }
         for (name, lines) in [
             ("router", this.router(source_check)),
@@ -180,13 +182,13 @@ EOF\n",
         })
     }
 
-    /// Runs a script in the namespace, from stdin as SSH does.
-    pub(super) fn run(&self, name: &str, script: &str) -> Output {
-        self.within(name, || sh(script))
+    /// Runs one of the scripts for hosts, from stdin as SSH does.
+    pub(super) fn run(&self, script: &str) -> Output {
+        self.within("host", || feed(self.shell, script))
     }
 
     pub(super) fn ok(&self, name: &str, script: &str) -> String {
-        let output = self.run(name, script);
+        let output = self.within(name, || sh(script));
         assert!(output.status.success(), "{name}: {script}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
@@ -252,13 +254,18 @@ fn rp_filter(value: u8) -> String {
     format!("for file in /proc/sys/net/ipv4/conf/*/rp_filter; do echo {value} >$file; done")
 }
 
-fn shell(script: &str) {
+fn succeed(script: &str) {
     let output = sh(script);
     assert!(output.status.success(), "{script}: {output:?}");
 }
 
 fn sh(script: &str) -> Output {
-    let mut child = Command::new("sh")
+    feed(&["sh"], script)
+}
+
+fn feed(shell: &[&str], script: &str) -> Output {
+    let mut child = Command::new(shell[0])
+        .args(&shell[1..])
         .arg("-s")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::host_scripts::host::SHELLS;
 use crate::support::lab::{User, users};
 use house::House;
 use table::{Case, Cell};
@@ -65,7 +66,7 @@ fn measure() -> Vec<Cell> {
     let work = || {
         let mut cells = Vec::new();
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let house = House::new(case.number(), case.source_check);
+            let house = House::new(case.number(), case.source_check, SHELLS[case.number() % SHELLS.len()]);
             case.form.bring_about(&house, case.rp_filter);
             cells.extend(house.ask_all().into_iter().map(|(ask, seen)| Cell { case: *case, ask, seen }));
         }
@@ -89,7 +90,13 @@ fn every_cell_is_as_published() {
     }
     let seen = users().into_iter().map(|user| {
         let out = inside(user, "packets::every_cell_is_as_published");
-        (user, out.lines().filter_map(|line| line.strip_prefix("@ ")).map(str::to_owned).collect::<Vec<_>>())
+        (
+            user,
+            out.lines()
+                .filter_map(|line| line.split_once("@ ").map(|(_, cell)| cell))
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
     });
     let seen: Vec<_> = seen.collect();
     for (user, lines) in &seen {
@@ -115,12 +122,14 @@ fn every_cell_is_as_published() {
 #[test]
 fn the_shim_is_put_in_place_once_and_taken_away_whole() {
     if std::env::var_os(INSIDE).is_some() {
-        forms::the_shim_keeps_its_promises(&House::new(1, true));
+        for (id, shell) in SHELLS.into_iter().enumerate() {
+            forms::the_shim_keeps_its_promises(&House::new(id, true, shell));
+        }
         println!("@ done");
         return;
     }
     for user in users() {
         let out = inside(user, "packets::the_shim_is_put_in_place_once_and_taken_away_whole");
-        assert!(out.lines().any(|line| line == "@ done"), "{user:?}: {out}");
+        assert!(out.contains("@ done"), "{user:?}: {out}");
     }
 }

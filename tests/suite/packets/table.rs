@@ -52,8 +52,8 @@ struct Why {
     text: &'static str,
 }
 
-const fn from_internet(ask: Ask) -> bool {
-    matches!(ask, Ask::TcpWildcard | Ask::TcpPrimary | Ask::Udp | Ask::Container)
+const fn to_eni(ask: Ask) -> bool {
+    matches!(ask, Ask::TcpWildcard | Ask::TcpPrimary | Ask::Udp | Ask::Container | Ask::PeerToEni)
 }
 
 const WHYS: [Why; 6] = [
@@ -91,11 +91,11 @@ private address any more. A reboot in another order does the same. Use the `/32`
 because it came in by `eth0` and the first route back leads through `eth1`. Use the `/32` form.",
     },
     Why {
-        holds: |case, ask| case.form == Form::Shim && case.rp_filter == 1 && from_internet(ask),
-        text: "**The shim under a strict filter** breaks everything through the EIP, logging in included: what comes in goes to the
-primary address, and the way back from there leads through `eth0`. The script refuses to put the shim in place then;
-these cells show what happens if the filter becomes strict later. Set `net.ipv4.conf.eth1.rp_filter=2` and keep it:
-the kernel takes the larger one of `all` and the interface's own.",
+        holds: |case, ask| case.form == Form::Shim && case.rp_filter == 1 && to_eni(ask),
+        text: "**The shim under a strict filter** breaks everything to the interface's address, logging in through the EIP
+included: what comes in goes to the primary address, and the way back from there leads through `eth0`. The script
+refuses to put the shim in place then; these cells show what happens if the filter becomes strict later. Set
+`net.ipv4.conf.eth1.rp_filter=2` and keep it: the kernel takes the larger one of `all` and the interface's own.",
     },
 ];
 
