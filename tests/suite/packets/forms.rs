@@ -5,7 +5,8 @@ use egressctl::core::observed::applied::{ApplyEnd, ApplyReport, ChangeKind, pars
 use egressctl::core::plan::shim::ShimTarget;
 use egressctl::core::template::{ApplyParams, ShimParams, ShimVerb};
 
-use super::house::House;
+use super::ends::Seen;
+use super::house::{Ask, House, SNAT};
 use crate::host_scripts::host::{target, templates};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +127,18 @@ pub(super) fn the_shim_keeps_its_promises(house: &House) {
     assert!(matches!(&report.end, ApplyEnd::Reverted { code, .. } if code == "rules"), "{report:?}");
     assert_eq!(state(), before, "the rule is gone again");
     house.ok("host", "umount $(readlink -f $(command -v nft))");
+}
+
+/// Strict everywhere, loose on the interface: what the remedy for a strict filter leads to.
+pub(super) fn a_looser_filter_on_the_interface_is_enough(house: &House) {
+    house.set_rp_filter(1);
+    assert_eq!(apply(house).end, ApplyEnd::Ok);
+    house.ok("host", "echo 2 >/proc/sys/net/ipv4/conf/eth1/rp_filter");
+    assert_eq!(shim(house, ShimVerb::On, false).end, ApplyEnd::Ok);
+    for (ask, seen) in house.ask_all() {
+        let good = if ask == Ask::Egress { Seen::As(SNAT.into()) } else { Seen::Ok };
+        assert_eq!(seen, good, "{ask:?}");
+    }
 }
 
 /// A table that was loaded again is listed behind the others.

@@ -143,7 +143,7 @@ pub(super) fn render(lines: &[String]) -> String {
     let mut needed = [false; WHYS.len()];
     let mut text = HEAD.to_owned();
     for form in Form::ALL {
-        let _ = write!(text, "\n{}\n\n| | ", title(form));
+        let _ = write!(text, "\n{}\n\n| ", title(form));
         let cases: Vec<Case> = Case::all().into_iter().filter(|case| case.form == form).collect();
         for case in &cases {
             let check = if case.source_check { "on" } else { "off" };
