@@ -18,7 +18,7 @@ use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
-use crate::ports::{Clock, Transport};
+use crate::ports::{Clock, Cloud, Transport};
 use crate::ssh::Russh;
 use crate::ui::{Color, Progress, Ui, UiOptions};
 
@@ -83,6 +83,8 @@ pub(super) struct Fleet {
     pub(super) world: World,
     /// The world's transport, for what it has to say besides answers.
     ssh: Arc<Russh>,
+    /// The world's cloud, for what is asked of it without a plan.
+    pub(super) search: Arc<Aliyun>,
     pub(super) ui: Ui,
     pub(super) state: PathBuf,
     pub(super) inventory: String,
@@ -127,12 +129,9 @@ impl FleetArgs {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
-            environment: variables
-                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-                .collect(),
+            environment: environment(),
             beside: beside::read(folder.unwrap_or(Path::new(".")))?,
             login: self.ssh.context()?,
         };
@@ -155,22 +154,22 @@ impl FleetArgs {
         let ui = self.show.ui()?;
         ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cloud = cloud(&desired.cloud, &clock)?;
+        let cloud = Arc::new(cloud(&desired.cloud, &clock)?);
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
         let ssh = ssh(&ui, &clock);
         let world = World {
-            cloud: Arc::new(cloud),
+            cloud: Arc::clone(&cloud) as Arc<dyn Cloud>,
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
             templates,
-            settings: Settings { forks: self.forks, ..Settings::default() },
+            settings: Settings { forks: self.forks, limits: desired.cloud.limits, ..Settings::default() },
             stop: crate::engine::Stop::default(),
             cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory })
+        Ok(Fleet { selected, world, ssh, search: cloud, ui, state, inventory })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -192,6 +191,12 @@ impl FleetArgs {
         }
         Templates::with_overrides(overrides).map_err(|error| Problem::failed(error.to_string()))
     }
+}
+
+/// The variables that have a say in inventories.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    let variables = Context::VARIABLES.iter();
+    variables.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
 }
 
 /// The client of a cloud.

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod cloud_fleet;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod engine;
@@ -32,6 +34,8 @@ mod main_job;
 mod packets;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod preflight;
 #[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]

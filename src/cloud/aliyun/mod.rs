@@ -4,6 +4,7 @@
 //! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
 //! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
 
+mod checks;
 mod classify;
 mod client;
 mod credentials;
@@ -15,6 +16,7 @@ mod page;
 mod parse;
 mod read;
 mod retry;
+mod search;
 mod settle;
 mod sign;
 mod tuning;
@@ -40,9 +42,10 @@ use self::http::Http;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::CredentialSource;
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
-use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 use crate::ports::{
-    Clock, Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope,
+    Clock, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, InstanceGoal, Search,
+    ViewScope,
 };
 
 pub use self::env::Env;
@@ -188,6 +191,17 @@ impl Cloud for Aliyun {
 
     fn calls(&self) -> BTreeMap<String, u64> {
         self.api.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl CloudSearch for Aliyun {
+    async fn search(&self, search: &Search) -> Result<Vec<FoundInstance>, CloudError> {
+        self.api.search(search).await
+    }
+
+    async fn denied_reads(&self) -> Vec<(String, String)> {
+        self.api.denied_reads().await
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
 impl Reader<'_, '_> {
     /// The cloud's side; `None` if the region is missing or wrong.
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
-        const KNOWN: [&str; 4] = ["provider", "region", "credentials", "endpoints"];
+        const KNOWN: [&str; 5] = ["provider", "region", "credentials", "endpoints", "limits"];
         let overridden = self.variable(REGION, region_id);
         let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
         let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
@@ -73,6 +73,7 @@ impl Reader<'_, '_> {
             ecs_endpoint: ecs_override.or(ecs.map(|found| found.value)),
             vpc_endpoint: vpc_override.or(vpc.map(|found| found.value)),
             credentials: credentials.map(|found| found.value).unwrap_or_default(),
+            limits: self.limits(fields.as_ref().and_then(|fields| fields.get("limits"))),
         })
     }
 
