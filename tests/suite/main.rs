@@ -37,6 +37,8 @@ mod main_job;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
+mod packets;
+#[cfg(test)]
 mod plans;
 #[cfg(test)]
 mod preflight;

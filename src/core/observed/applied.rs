@@ -24,6 +24,10 @@ pub enum ChangeKind {
     Rule,
     /// A file that keeps the route over a reboot.
     File,
+    /// The nft table of the compatibility shim.
+    Shim,
+    /// The rule for packets that the shim has marked.
+    MarkRule,
 }
 
 /// How a script ended.
@@ -81,6 +85,14 @@ pub fn parse_stage(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
     parse(stdout, "egressctl-stage 1")
 }
 
+/// Reads what the shim script has printed, with the same meanings.
+///
+/// # Errors
+/// What could not be read, and where.
+pub fn parse_shim(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
+    parse(stdout, "egressctl-shim 1")
+}
+
 /// Reads what the revert script has printed, with the same meanings.
 ///
 /// # Errors
@@ -131,6 +143,8 @@ fn change(word: &str) -> Option<ChangeKind> {
         "route" => ChangeKind::Route,
         "rule" => ChangeKind::Rule,
         "file" => ChangeKind::File,
+        "shim" => ChangeKind::Shim,
+        "mark-rule" => ChangeKind::MarkRule,
         _ => return None,
     })
 }

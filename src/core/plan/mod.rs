@@ -18,6 +18,7 @@ mod op;
 pub mod owner;
 pub mod rc_local;
 pub mod route;
+pub mod shim;
 mod show;
 mod stale;
 mod subnet;

@@ -9,6 +9,7 @@ mod guard;
 mod lease;
 mod quote;
 mod scripts;
+mod shim;
 #[cfg(test)]
 mod tests;
 
@@ -28,9 +29,10 @@ pub use scripts::{
     APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION, ProbeParams, PushParams,
     RevertParams, StageParams,
 };
+pub use shim::{ShimParams, ShimVerb};
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 15] = [
+const BUILTIN: [(&str, &str); 16] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
@@ -42,6 +44,7 @@ const BUILTIN: [(&str, &str); 15] = [
     ("phases.sh", include_str!("../../../templates/phases.sh.hbs")),
     ("rollback.sh", include_str!("../../../templates/rollback.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),
+    ("shim.sh", include_str!("../../../templates/shim.sh.hbs")),
     ("once.sh", include_str!("../../../templates/once.sh.hbs")),
     ("push.sh", include_str!("../../../templates/push.sh.hbs")),
     ("probe.sh", include_str!("../../../templates/probe.sh.hbs")),

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
-use super::{TemplateError, Templates};
+use super::{ShimParams, ShimVerb, TemplateError, Templates};
 use crate::core::model::{MacAddr, Owner};
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
 use crate::core::plan::route::FileChange;
+use crate::core::plan::shim::ShimTarget;
 
 /// How long the apply script waits for a hot-plugged device, in seconds; give the execution more than that.
 pub const APPLY_WAIT_SECONDS: u32 = 60;
@@ -360,6 +361,9 @@ impl Templates {
         let phase = Phase::Look;
         self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1, guard, phase })?;
         self.revert_script(&RevertParams { route: &route, files, reload })?;
+        if let Some(shim) = ShimTarget::of(&route) {
+            self.shim_script(&ShimParams { verb: ShimVerb::On, shim: &shim, flushed: false })?;
+        }
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());
@@ -377,7 +381,11 @@ impl Templates {
         Ok(())
     }
 
-    fn script<C: Serialize>(&self, name: &'static str, context: &C) -> Result<String, TemplateError> {
+    pub(super) fn script<C: Serialize>(
+        &self,
+        name: &'static str,
+        context: &C,
+    ) -> Result<String, TemplateError> {
         self.scripts(&[name], context)
     }
 

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
-mod host;
+pub(crate) mod host;
 #[cfg(test)]
 mod lease;
 #[cfg(test)]
