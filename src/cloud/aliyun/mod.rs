@@ -6,6 +6,7 @@
 
 mod classify;
 mod client;
+pub mod codes;
 mod credentials;
 mod endpoints;
 mod env;
@@ -17,6 +18,7 @@ mod read;
 mod retry;
 mod settle;
 mod sign;
+mod throttle;
 mod tuning;
 mod view;
 mod wait;
@@ -37,6 +39,8 @@ use self::client::{Api, error};
 use self::credentials::Credentials;
 use self::endpoints::{Product, endpoint};
 use self::http::Http;
+use self::retry::Young;
+use self::throttle::Throttle;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::CredentialSource;
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
@@ -97,6 +101,8 @@ impl Aliyun {
             clock,
             tuning: *tuning,
             calls: Mutex::default(),
+            throttle: Throttle::new(tuning.quota_share),
+            young: Young::default(),
         };
         Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
     }
@@ -168,13 +174,19 @@ impl Cloud for Aliyun {
         goal: &InstanceGoal,
         within: Duration,
     ) -> Result<Instance, CloudError> {
-        self.instances.until(&self.api, id, within, |it, _, _| goal::instance(goal, it)).await
+        // Neither is ever taken back.
+        let seen =
+            self.instances.until(&self.api, id, within, false, |it, _, _| goal::instance(goal, it)).await?;
+        if let Some(eip) = &seen.eip {
+            self.api.young.add(eip.id.as_str());
+        }
+        Ok(seen)
     }
 
     async fn await_eni(&self, id: &EniId, goal: &EniGoal, within: Duration) -> Result<Eni, CloudError> {
         let grace = self.api.tuning.attach_grace;
         let judge = |it: &Eni, memory: &mut _, waited| goal::eni(goal, it, memory, waited, grace);
-        self.enis.until(&self.api, id, within, judge).await
+        self.enis.until(&self.api, id, within, true, judge).await
     }
 
     async fn await_eip(
@@ -183,7 +195,9 @@ impl Cloud for Aliyun {
         goal: &EipGoal,
         within: Duration,
     ) -> Result<Eip, CloudError> {
-        self.eips.until(&self.api, id, within, |it, memory, _| goal::eip(goal, it, memory)).await
+        // To be unbound wrongly costs a refusal of what follows; a look more would cost everybody on the way to this address.
+        let recurs = !matches!(goal, EipGoal::Available);
+        self.eips.until(&self.api, id, within, recurs, |it, memory, _| goal::eip(goal, it, memory)).await
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {

@@ -94,12 +94,14 @@ impl<K: Kind> Waits<K> {
         self.0.desk().poller.is_none()
     }
 
-    /// Waits until `judge` says that the goal is reached, and returns the record. `judge` also gets the time waited.
+    /// Waits until `judge` says that the goal is reached, and returns the record. `judge` also gets the time waited; `recurs`
+    /// says that the goal may have held before, too.
     pub(super) async fn until(
         &self,
         api: &Arc<Api>,
         id: &K::Id,
         within: Duration,
+        recurs: bool,
         judge: impl Fn(&K::Record, &mut Memory, Duration) -> Verdict + Send,
     ) -> Result<K::Record, CloudError> {
         let start = Instant::now();
@@ -111,7 +113,8 @@ impl<K: Kind> Waits<K> {
                     present = Instant::now();
                     last = K::state(&record);
                     let verdict = judge(&record, &mut memory, start.elapsed());
-                    match memory.confirm(verdict) {
+                    let (waited, span) = (start.elapsed(), api.tuning.refusal_span);
+                    match memory.confirm(verdict, recurs, waited, span) {
                         Verdict::Reached => return Ok(record),
                         Verdict::Pending => {}
                         Verdict::Missed(why) => return Err(error(CloudErrorKind::Refused, K::ACTION, why)),
