@@ -32,6 +32,12 @@ pub(super) struct Memory {
 }
 
 impl Memory {
+    /// It was not there: whatever is seen from now on is new.
+    pub(super) fn absent(&mut self) {
+        self.looked = true;
+        self.doubt = None;
+    }
+
     /// What to believe: `waited` is how long it has been waited for, `span` how old an answer may be. A goal that can have
     /// held before what it waits for (`recurs`) is not believed from the first look alone.
     pub(super) fn confirm(

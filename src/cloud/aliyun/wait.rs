@@ -121,6 +121,7 @@ impl<K: Kind> Waits<K> {
                     }
                 }
                 Ok(None) => {
+                    memory.absent();
                     "not found".clone_into(&mut last);
                     if present.elapsed() >= api.tuning.absence_grace {
                         let message = format!("{id} does not exist");
