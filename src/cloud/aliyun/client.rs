@@ -14,7 +14,7 @@ use super::classify::{Then, Verdict, classify};
 use super::credentials::{Credentials, Keys};
 use super::endpoints::{Endpoint, Product};
 use super::http::{Answer, Http, NoAnswer};
-use super::retry::Young;
+use super::retry::{Shared, Young};
 use super::sign::{Signable, hex, is_signed, query, sha256_hex};
 use super::throttle::{Throttle, urgent, window_left};
 use super::tuning::Tuning;
@@ -94,6 +94,7 @@ pub(super) struct Api {
     pub(super) calls: Mutex<BTreeMap<String, u64>>,
     pub(super) throttle: Throttle,
     pub(super) young: Young,
+    pub(super) shared: Shared,
 }
 
 /// An error of this client's own making.

@@ -4,6 +4,8 @@
 //! `client` signs and sends it once. Must never read the process environment or the wall clock: both are
 //! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints only.)
 
+#[doc(hidden)]
+pub mod bench;
 mod classify;
 mod client;
 pub mod codes;
@@ -39,7 +41,7 @@ use self::client::{Api, error};
 use self::credentials::Credentials;
 use self::endpoints::{Product, endpoint};
 use self::http::Http;
-use self::retry::Young;
+use self::retry::{Shared, Young};
 use self::throttle::Throttle;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::CredentialSource;
@@ -103,6 +105,7 @@ impl Aliyun {
             calls: Mutex::default(),
             throttle: Throttle::new(tuning.quota_share),
             young: Young::default(),
+            shared: Shared::default(),
         };
         Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
     }
@@ -206,13 +209,14 @@ impl Cloud for Aliyun {
 }
 
 macro_rules! kind {
-    ($kind:ident, $id:ty, $record:ty, $action:literal, $batch:expr, $list:ident, $pick:expr, $state:expr) => {
+    ($kind:ident, $id:ty, $record:ty, $action:literal, $patience:literal, $batch:expr, $list:ident, $pick:expr, $state:expr) => {
         struct $kind;
 
         impl Kind for $kind {
             type Id = $id;
             type Record = $record;
             const ACTION: &'static str = $action;
+            const PATIENCE: usize = $patience;
             const BATCH: usize = $batch;
 
             fn describe(api: Arc<Api>, ids: BTreeSet<$id>) -> wait::Described<Self> {
@@ -234,6 +238,7 @@ kind!(
     InstanceId,
     Instance,
     "DescribeInstances",
+    8,
     read::INSTANCE_BATCH,
     instances,
     |record| record.instance,
@@ -244,6 +249,7 @@ kind!(
     EniId,
     Eni,
     "DescribeNetworkInterfaces",
+    8,
     read::ENI_BATCH,
     enis,
     |record| record.eni,
@@ -254,6 +260,7 @@ kind!(
     AllocationId,
     Eip,
     "DescribeEipAddresses",
+    2,
     read::EIP_BATCH,
     eips,
     |record| record,

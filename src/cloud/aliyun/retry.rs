@@ -17,6 +17,19 @@ use super::settle::{Look, Sight};
 use super::sign::sha256_hex;
 use crate::ports::{CloudError, CloudErrorKind};
 
+/// Reads of what belongs to no single host. Hosts that are looked at one after another share their answers for a moment.
+const SHARED: [&str; 9] = [
+    "DescribeForwardTableEntries",
+    "DescribeInstanceTypes",
+    "DescribeNatGateways",
+    "DescribeRouteEntryList",
+    "DescribeRouteTableList",
+    "DescribeSnatTableEntries",
+    "DescribeVSwitchAttributes",
+    "DescribeVSwitches",
+    "DescribeVpcAttribute",
+];
+
 /// The longest `ClientToken`.
 const TOKEN_MAX: usize = 64;
 
@@ -34,7 +47,17 @@ fn token(base: &str, n: u32) -> String {
 impl Api {
     /// Makes a call that only looks, until it is answered or patience runs out.
     pub(super) async fn read(&self, call: &Call) -> Result<Value, CloudError> {
-        self.call(call, None).await.map(|(answer, _)| answer)
+        if !SHARED.contains(&call.action) {
+            return self.call(call, None).await.map(|(answer, _)| answer);
+        }
+        let key = (call.action, call.params.clone());
+        let ttl = self.tuning.shared_for;
+        if let Some(answer) = self.shared.get(&key, ttl) {
+            return Ok(answer);
+        }
+        let (answer, _) = self.call(call, None).await?;
+        self.shared.put(key, &answer, ttl);
+        Ok(answer)
     }
 
     /// Makes a call that changes something. `look` tells whether the wish is fulfilled when the answer does not. Returns
@@ -149,6 +172,26 @@ impl Tried {
                 false
             }
         }
+    }
+}
+
+/// A call's action and parameters.
+type Question = (&'static str, BTreeMap<String, String>);
+
+/// Answers that are good for a moment.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Mutex<BTreeMap<Question, (Instant, Value)>>);
+
+impl Shared {
+    fn get(&self, key: &Question, ttl: Duration) -> Option<Value> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(key).filter(|(at, _)| at.elapsed() < ttl).map(|(_, answer)| answer.clone())
+    }
+
+    fn put(&self, key: Question, answer: &Value, ttl: Duration) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, (at, _)| at.elapsed() < ttl);
+        all.insert(key, (Instant::now(), answer.clone()));
     }
 }
 

@@ -35,6 +35,8 @@ pub struct Tuning {
     pub poll_min: Duration,
     /// Longest pause between two looks; it is reached by growing half again each time.
     pub poll_max: Duration,
+    /// How long an answer about what belongs to no single host (networks, NAT gateways, types) is used again.
+    pub shared_for: Duration,
     /// How old an answer may be: a refusal is believed when all looks of such a span have said the same.
     pub refusal_span: Duration,
     /// How long something just created may be missing from the answers.
@@ -62,6 +64,7 @@ impl Default for Tuning {
             poll_first: Duration::from_millis(100),
             poll_min: Duration::from_millis(250),
             poll_max: Duration::from_secs(1),
+            shared_for: Duration::from_secs(30),
             refusal_span: Duration::from_secs(4),
             absence_grace: Duration::from_secs(60),
             attach_grace: Duration::from_secs(15),

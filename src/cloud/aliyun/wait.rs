@@ -18,6 +18,9 @@ use super::page::gather;
 use super::tuning::Tuning;
 use crate::ports::{CloudError, CloudErrorKind};
 
+/// So many waiting callers share a look without any pause growing.
+const CROWD: usize = 8;
+
 /// A future that describes some ids.
 pub(super) type Described<K> =
     Pin<Box<dyn Future<Output = Result<BTreeMap<<K as Kind>::Id, <K as Kind>::Record>, CloudError>> + Send>>;
@@ -30,6 +33,9 @@ pub(super) trait Kind: Sized + Send + Sync + 'static {
     type Record: Clone + Send + 'static;
     /// The describing action, for messages.
     const ACTION: &'static str;
+    /// How many times the usual longest pause may pass between two looks where many wait: the call budget is shared by all,
+    /// but some waits are outages.
+    const PATIENCE: usize;
     /// Most ids in one call.
     const BATCH: usize;
 
@@ -159,31 +165,33 @@ async fn poll<K: Kind>(shared: Arc<Shared<K>>, api: Arc<Api>) {
     let mut gap = poll_min;
     let mut looked: Option<Instant> = None;
     loop {
-        let ids: BTreeSet<K::Id> = {
+        let waiting = {
             let mut desk = shared.desk();
             if desk.waiters.is_empty() {
                 // Under the lock, so that whoever comes next starts another poller.
                 desk.poller = None;
                 return;
             }
-            desk.waiters.values().map(|(id, _)| id.clone()).collect()
+            desk.waiters.len()
         };
-        // More calls per look, fewer looks: the API counts calls.
-        let calls = u32::try_from(ids.len().div_ceil(K::BATCH)).unwrap_or(u32::MAX);
-        let mut due = looked.map_or_else(|| Instant::now() + poll_first, |at| at + gap * calls);
+        // The more wait, the more every look settles, and the fewer looks each of them costs.
+        let crowd = (waiting / CROWD).clamp(1, K::PATIENCE);
+        let most = poll_max * u32::try_from(crowd).unwrap_or(1);
+        let mut due = looked.map_or_else(|| Instant::now() + poll_first, |at| at + gap.min(most));
         loop {
             tokio::select! {
                 () = sleep_until(due) => break,
-                () = shared.bell.notified() => {
+                // Where many wait, somebody always begins to: that is no reason to hurry.
+                () = shared.bell.notified() => if waiting < CROWD {
                     gap = poll_min;
-                    let soonest = looked.map_or(due, |at| at + poll_min * calls);
+                    let soonest = looked.map_or(due, |at| at + poll_min);
                     due = due.min(soonest.max(Instant::now() + poll_first));
                 }
             }
         }
         look(&shared, &api).await;
         looked = Some(Instant::now());
-        gap = gap.mul_f32(1.5).min(poll_max);
+        gap = gap.mul_f32(1.5).min(most);
     }
 }
 

@@ -203,6 +203,7 @@ fn hurry() -> Tuning {
         slow_pause: Duration::from_millis(50),
         slow_budget: Duration::from_secs(20),
         quota_share: 1000.0,
+        shared_for: Duration::ZERO,
         refusal_span: Duration::from_millis(100),
         absence_grace: Duration::from_millis(300),
         attach_grace: Duration::from_secs(60),
