@@ -86,6 +86,8 @@ pub(super) struct Fleet {
     pub(super) ui: Ui,
     pub(super) state: PathBuf,
     pub(super) inventory: String,
+    /// `cloud.calls_per_day`
+    pub(super) calls_per_day: Option<u64>,
 }
 
 impl FleetArgs {
@@ -170,7 +172,8 @@ impl FleetArgs {
             cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, ui, state, inventory })
+        let calls_per_day = desired.cloud.limits.calls_per_day.map(u64::from);
+        Ok(Fleet { selected, world, ssh, ui, state, inventory, calls_per_day })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -202,7 +205,7 @@ pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Al
         vpc_endpoint: desired.vpc_endpoint.clone(),
         credentials: desired.credentials,
         metadata_base: None,
-        tuning: Tuning::default(),
+        tuning: Tuning { quota_share: f64::from(desired.limits.quota_share) / 100.0, ..Tuning::default() },
     };
     Aliyun::new(&config, &Env::process(), Arc::clone(clock))
         .map_err(|error| Problem::failed(error.to_string()))

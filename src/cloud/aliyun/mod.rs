@@ -216,7 +216,7 @@ macro_rules! kind {
             type Id = $id;
             type Record = $record;
             const ACTION: &'static str = $action;
-            const PATIENCE: usize = $patience;
+            const PATIENCE: u32 = $patience;
             const BATCH: usize = $batch;
 
             fn describe(api: Arc<Api>, ids: BTreeSet<$id>) -> wait::Described<Self> {

@@ -18,8 +18,11 @@ use super::page::gather;
 use super::tuning::Tuning;
 use crate::ports::{CloudError, CloudErrorKind};
 
-/// So many waiting callers share a look without any pause growing.
-const CROWD: usize = 8;
+/// Looks that a kind of record begins with: a small fleet is looked at in haste throughout.
+const PURSE: f32 = 100.0;
+/// What every caller adds to them: a large fleet is looked at in haste for a tenth of a look per wait, and with patience
+/// otherwise.
+const EARNED: f32 = 0.1;
 
 /// A future that describes some ids.
 pub(super) type Described<K> =
@@ -33,9 +36,9 @@ pub(super) trait Kind: Sized + Send + Sync + 'static {
     type Record: Clone + Send + 'static;
     /// The describing action, for messages.
     const ACTION: &'static str;
-    /// How many times the usual longest pause may pass between two looks where many wait: the call budget is shared by all,
-    /// but some waits are outages.
-    const PATIENCE: usize;
+    /// How many times the usual longest pause may pass between two looks once the purse is empty: calls are scarce, but some
+    /// waits are outages.
+    const PATIENCE: u32;
     /// Most ids in one call.
     const BATCH: usize;
 
@@ -58,6 +61,8 @@ struct Shared<K: Kind> {
 struct Desk<K: Kind> {
     waiters: BTreeMap<u64, (K::Id, mpsc::UnboundedSender<Found<K>>)>,
     next: u64,
+    /// Looks that may still be made in haste.
+    purse: f32,
     /// The poller, while there is one.
     poller: Option<JoinHandle<()>>,
 }
@@ -90,7 +95,7 @@ impl<K: Kind> Drop for Waits<K> {
 
 impl<K: Kind> Waits<K> {
     pub(super) fn new() -> Self {
-        let desk = Desk { waiters: BTreeMap::new(), next: 0, poller: None };
+        let desk = Desk { waiters: BTreeMap::new(), next: 0, purse: PURSE, poller: None };
         Self(Arc::new(Shared { desk: Mutex::new(desk), bell: Notify::new() }))
     }
 
@@ -148,6 +153,7 @@ impl<K: Kind> Waits<K> {
         let mut desk = self.0.desk();
         let seat = desk.next;
         desk.next += 1;
+        desk.purse = (desk.purse + EARNED).min(PURSE);
         desk.waiters.insert(seat, (id.clone(), sender));
         // A poller that has ended, or whose runtime is gone, is replaced.
         if desk.poller.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -165,24 +171,24 @@ async fn poll<K: Kind>(shared: Arc<Shared<K>>, api: Arc<Api>) {
     let mut gap = poll_min;
     let mut looked: Option<Instant> = None;
     loop {
-        let waiting = {
+        let purse = {
             let mut desk = shared.desk();
             if desk.waiters.is_empty() {
                 // Under the lock, so that whoever comes next starts another poller.
                 desk.poller = None;
                 return;
             }
-            desk.waiters.len()
+            let pages = desk.waiters.len().div_ceil(K::BATCH) as f32;
+            desk.purse = (desk.purse - pages).max(0.0);
+            desk.purse
         };
-        // The more wait, the more every look settles, and the fewer looks each of them costs.
-        let crowd = (waiting / CROWD).clamp(1, K::PATIENCE);
-        let most = poll_max * u32::try_from(crowd).unwrap_or(1);
+        let haste = purse > 0.0;
+        let most = if haste { poll_max } else { poll_max * K::PATIENCE };
         let mut due = looked.map_or_else(|| Instant::now() + poll_first, |at| at + gap.min(most));
         loop {
             tokio::select! {
                 () = sleep_until(due) => break,
-                // Where many wait, somebody always begins to: that is no reason to hurry.
-                () = shared.bell.notified() => if waiting < CROWD {
+                () = shared.bell.notified() => if haste {
                     gap = poll_min;
                     let soonest = looked.map_or(due, |at| at + poll_min);
                     due = due.min(soonest.max(Instant::now() + poll_first));

@@ -4,9 +4,9 @@
 
 use super::mistake::Pos;
 use super::node::Node;
-use super::read::Reader;
+use super::read::{Fields, Reader};
 use super::words::shown;
-use super::{CloudDesired, CredentialSource, Need, Provider, url};
+use super::{CallLimits, CloudDesired, CredentialSource, Need, Provider, url};
 use crate::core::model::{ModelError, RegionId};
 
 /// Overrides `cloud.endpoints.ecs`.
@@ -21,7 +21,8 @@ pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
 impl Reader<'_, '_> {
     /// The cloud's side; `None` if the region is missing or wrong.
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
-        const KNOWN: [&str; 4] = ["provider", "region", "credentials", "endpoints"];
+        const KNOWN: [&str; 6] =
+            ["provider", "region", "credentials", "endpoints", "quota_share", "calls_per_day"];
         let overridden = self.variable(REGION, region_id);
         let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
         let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
@@ -56,6 +57,7 @@ impl Reader<'_, '_> {
                     .found(&endpoints, "vpc", |reader, node| reader.endpoint(node, "cloud.endpoints.vpc"));
             }
         }
+        let limits = fields.as_ref().map(|fields| self.call_limits(fields)).unwrap_or_default();
         let absent = match (node, &fields) {
             (None, _) if self.need == Need::Logins => None,
             (None, _) => Some((document, "the inventory has no cloud")),
@@ -73,7 +75,27 @@ impl Reader<'_, '_> {
             ecs_endpoint: ecs_override.or(ecs.map(|found| found.value)),
             vpc_endpoint: vpc_override.or(vpc.map(|found| found.value)),
             credentials: credentials.map(|found| found.value).unwrap_or_default(),
+            limits,
         })
+    }
+
+    fn call_limits(&mut self, fields: &Fields<'_>) -> CallLimits {
+        let share = self.found(fields, "quota_share", |reader, node| {
+            reader.number(
+                node,
+                "cloud.quota_share",
+                1..=100,
+                "a share of the account's quota in percent, 1 to 100",
+            )
+        });
+        let budget = self.found(fields, "calls_per_day", |reader, node| {
+            reader.number(node, "cloud.calls_per_day", 1..=u32::MAX, "a number of calls, from 1")
+        });
+        let usual = CallLimits::default();
+        CallLimits {
+            quota_share: share.map_or(usual.quota_share, |found| found.value),
+            calls_per_day: budget.map(|found| found.value),
+        }
     }
 
     /// The echo services from the environment, which replace those of all hosts.

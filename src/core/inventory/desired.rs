@@ -76,6 +76,23 @@ pub struct CloudDesired {
     pub vpc_endpoint: Option<String>,
     /// Where the credentials come from.
     pub credentials: CredentialSource,
+    /// How much of the API may be used.
+    pub limits: CallLimits,
+}
+
+/// How much of the cloud's API may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Share of the account's quota of calls per minute, percent.
+    pub quota_share: u32,
+    /// Most calls that a plan may cost, with what was spent the same day; unlimited if absent.
+    pub calls_per_day: Option<u32>,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { quota_share: 50, calls_per_day: None }
+    }
 }
 
 /// The clouds that can be driven.

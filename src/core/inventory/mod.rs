@@ -27,9 +27,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
-    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster, RouteDesired,
-    SshDesired, VerifyDesired,
+    AllowDesired, BecomeDesired, BecomeMethod, CallLimits, CloudDesired, CredentialSource, Desired,
+    EniDesired, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster,
+    RouteDesired, SshDesired, VerifyDesired,
 };
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};

@@ -4,6 +4,7 @@
 
 mod address;
 mod build;
+mod calls;
 mod egress;
 mod eni;
 mod finding;
@@ -15,6 +16,7 @@ mod show;
 mod stale;
 
 pub use build::{Observed, Policy, plan};
+pub use calls::{Calls, calls, is_write};
 pub use egress::expected_egress;
 pub use finding::{Finding, Severity};
 pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
