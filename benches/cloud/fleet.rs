@@ -108,12 +108,19 @@ fn made(host: &HostSpec) -> Result<Made, Failure> {
     });
     let gateway = Ipv4Addr::from(u32::from(host.cidr.broadcast()) - 2);
     let text = serde_json::to_string(&facts.ok_or("the base has no facts")?)?;
+    let texts = [
+        ("i-web1", host.instance.to_string()),
+        ("00:16:3e:00:00:01", host.mac.to_string()),
+        ("172.16.0.0/24", host.cidr.to_string()),
+        ("172.16.0.10/24", format!("{}/{}", host.address, host.cidr.prefix_len())),
+        ("172.16.0.10", host.address.to_string()),
+        ("172.16.0.253", gateway.to_string()),
+    ];
+    // By way of signs that are no text of the facts: one replacement must not be found by the next.
+    let signs = (0..).map(|n| format!("<{n}>"));
     let text =
-        text.replace("i-web1", host.instance.as_str()).replace("00:16:3e:00:00:01", &host.mac.to_string());
-    let text = text.replace("172.16.0.0/24", &host.cidr.to_string());
-    let text = text.replace("172.16.0.10/24", &format!("{}/{}", host.address, host.cidr.prefix_len()));
-    let text = text.replace("172.16.0.10", &host.address.to_string());
-    let text = text.replace("172.16.0.253", &gateway.to_string());
+        texts.iter().zip(signs.clone()).fold(text, |text, ((from, _), sign)| text.replace(from, &sign));
+    let text = texts.iter().zip(signs).fold(text, |text, ((_, to), sign)| text.replace(&sign, to));
     Ok(Made { facts: serde_json::from_str(&text)?, public: host.public })
 }
 
