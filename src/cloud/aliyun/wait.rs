@@ -19,10 +19,9 @@ use super::tuning::Tuning;
 use crate::ports::{CloudError, CloudErrorKind};
 
 /// Looks that a kind of record begins with: a small fleet is looked at in haste throughout.
-const PURSE: f32 = 100.0;
-/// What every caller adds to them: a large fleet is looked at in haste for a tenth of a look per wait, and with patience
-/// otherwise.
-const EARNED: f32 = 0.1;
+const PURSE: f32 = 40.0;
+/// What every caller adds to them: one hasty look for fifty waits; otherwise a large fleet is looked at with patience.
+const EARNED: f32 = 0.02;
 
 /// A future that describes some ids.
 pub(super) type Described<K> =

@@ -14,8 +14,8 @@ const EIP_PAGE: usize = 50;
 const SHARED: usize = 7;
 /// How long a state usually takes, in seconds: 2 to 8 have been seen.
 const STATE_SECONDS: usize = 5;
-/// Looks that are made once a second before there are fewer, of three kinds of record.
-const HASTE: usize = 300;
+/// Looks at three kinds of record that are made once a second; then they are 2 s (EIPs) and 8 s (two kinds) apart.
+const HASTE: usize = 120;
 
 /// What a plan costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub fn calls(plan: &Plan, forks: usize) -> Calls {
     }
     if waits > 0 {
         let seconds = waits * STATE_SECONDS / changed.min(forks.max(1)).max(1);
-        let polls = (3 * seconds).min(HASTE + seconds / 2 + seconds / 4);
+        let polls = (3 * seconds).min(HASTE + waits / 50 + seconds / 2 + seconds / 4);
         reads.push((
             polls,
             format!(
