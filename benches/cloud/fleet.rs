@@ -70,20 +70,18 @@ fn managed(n: usize) -> Ipv4Addr {
     Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 1, 0, 1)) + n as u32)
 }
 
-/// The subnet of a host, its place in there, and how many places it has for primaries.
-fn home(n: usize) -> (usize, u32) {
-    // As many new interfaces as fit: 700 into the large one, 145 into each of two others. Primaries share addresses, which
-    // nothing in here minds.
-    match n % 1_000 {
-        n @ 0..=699 => (0, 1 + (n % 250) as u32),
-        n @ 700..=844 => (1, 1 + ((n - 700) % 90) as u32),
-        n => (3, 11 + ((n - 845) % 80) as u32),
-    }
+/// Where the hosts are. Their primaries share addresses there, which nothing in here minds; the new interfaces are in the large
+/// subnet, each at an address of its own.
+const HOME: usize = 1;
+const ROOM: usize = 0;
+
+/// The address of a host's new interface.
+fn second(n: usize) -> Ipv4Addr {
+    Ipv4Addr::from(u32::from(Ipv4Addr::new(172, 16, 0, 1)) + n as u32)
 }
 
 fn spec(n: usize) -> Result<HostSpec, Failure> {
-    let (subnet, offset) = home(n);
-    let subnet = &SUBNETS[subnet];
+    let subnet = &SUBNETS[HOME];
     let cidr: ipnet::Ipv4Net = subnet.cidr.parse()?;
     Ok(HostSpec {
         index: n,
@@ -94,7 +92,7 @@ fn spec(n: usize) -> Result<HostSpec, Failure> {
         vswitch: subnet.id.parse()?,
         cidr,
         mac: format!("00:16:3e:77:{:02x}:{:02x}", n / 256, n % 256).parse()?,
-        address: Ipv4Addr::from(u32::from(cidr.network()) + offset),
+        address: Ipv4Addr::from(u32::from(cidr.network()) + 1 + (n % 90) as u32),
         public: Ipv4Addr::from(u32::from(Ipv4Addr::new(198, 18, 0, 1)) + n as u32),
     })
 }
@@ -159,7 +157,11 @@ fn desired(options: &Options) -> Result<Desired, Failure> {
     let mut text = format!("cloud: {{ provider: aliyun, region: {REGION} }}\n");
     text += "defaults:\n  verify: { echo: [\"http://198.51.100.20/\", \"http://198.51.100.21/\"] }\nhosts:\n";
     for n in 0..options.hosts {
-        let _ = writeln!(text, "  - {{ name: h{n}, instance: i-bench{n}, address: {} }}", managed(n));
+        let (managed, second, room) = (managed(n), second(n), SUBNETS[ROOM].id);
+        let _ = writeln!(
+            text,
+            "  - {{ name: h{n}, instance: i-bench{n}, address: {managed}, eni: {{ vswitch: {room}, primary_ip: {second} }} }}"
+        );
     }
     let mut desired = parse("bench.yaml", &text, &Context::default()).map_err(|error| error.to_string())?;
     for host in &mut desired.hosts {
