@@ -234,7 +234,7 @@ impl Fleet {
     pub(crate) async fn apply(&self) -> Result<BTreeMap<String, usize>, Failure> {
         let hosts: Vec<&HostDesired> = self.desired.hosts.iter().collect();
         let discovered = engine::discover(&self.world, &hosts).await?;
-        let policy = Policy { now_ms: self.world.clock.now_ms() };
+        let policy = Policy { now_ms: self.world.clock.now_ms(), ..Policy::default() };
         let plan = plan(&hosts, &discovered.observed, &self.world.templates, &policy);
         let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let run: RunId = format!("{at}-0000").parse()?;
@@ -256,7 +256,7 @@ impl Fleet {
     pub(crate) async fn wished(&self) -> Result<usize, Failure> {
         let hosts: Vec<&HostDesired> = self.desired.hosts.iter().collect();
         let discovered = engine::discover(&self.world, &hosts).await?;
-        let policy = Policy { now_ms: self.world.clock.now_ms() };
+        let policy = Policy { now_ms: self.world.clock.now_ms(), ..Policy::default() };
         Ok(plan(&hosts, &discovered.observed, &self.world.templates, &policy).writes().values().sum())
     }
 

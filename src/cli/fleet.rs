@@ -18,7 +18,7 @@ use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Claims, Cutovers, Settings, World};
 use crate::journal::SqliteJournal;
-use crate::ports::{Clock, Transport};
+use crate::ports::{Clock, Cloud, Transport};
 use crate::ssh::Russh;
 use crate::ui::{Color, Progress, Ui, UiOptions};
 
@@ -83,6 +83,8 @@ pub(super) struct Fleet {
     pub(super) world: World,
     /// The world's transport, for what it has to say besides answers.
     ssh: Arc<Russh>,
+    /// The world's cloud, for what is asked of it without a plan.
+    pub(super) search: Arc<Aliyun>,
     pub(super) ui: Ui,
     pub(super) state: PathBuf,
     pub(super) inventory: String,
@@ -129,12 +131,9 @@ impl FleetArgs {
         let text = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("inventory {name}: {error}")))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let variables = Context::VARIABLES.iter();
         let context = Context {
             folder: folder.unwrap_or(Path::new(".")).to_owned(),
-            environment: variables
-                .filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?)))
-                .collect(),
+            environment: environment(),
             beside: beside::read(folder.unwrap_or(Path::new(".")))?,
             login: self.ssh.context()?,
         };
@@ -157,23 +156,23 @@ impl FleetArgs {
         let ui = self.show.ui()?;
         ssh_args::say_told(&ui, selected.iter().map(|host| &host.ssh));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let cloud = cloud(&desired.cloud, &clock)?;
+        let cloud = Arc::new(cloud(&desired.cloud, &clock)?);
         let operator = operator().map_err(|error| Problem::failed(error.to_string()))?;
         let ssh = ssh(&ui, &clock);
         let world = World {
-            cloud: Arc::new(cloud),
+            cloud: Arc::clone(&cloud) as Arc<dyn Cloud>,
             transport: Arc::clone(&ssh) as Arc<dyn Transport>,
             journal: Arc::new(journal),
             clock,
             events: Arc::new(ui.sink()),
             templates,
-            settings: Settings { forks: self.forks, ..Settings::default() },
+            settings: Settings { forks: self.forks, limits: desired.cloud.limits, ..Settings::default() },
             stop: crate::engine::Stop::default(),
             cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        let calls_per_day = desired.cloud.limits.calls_per_day.map(u64::from);
-        Ok(Fleet { selected, world, ssh, ui, state, inventory, calls_per_day })
+        let calls_per_day = desired.cloud.calls.calls_per_day.map(u64::from);
+        Ok(Fleet { selected, world, ssh, search: cloud, ui, state, inventory, calls_per_day })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -197,6 +196,12 @@ impl FleetArgs {
     }
 }
 
+/// The variables that have a say in inventories.
+pub(super) fn environment() -> BTreeMap<String, String> {
+    let variables = Context::VARIABLES.iter();
+    variables.filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
 /// The client of a cloud.
 pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Aliyun, Problem> {
     let config = AliyunConfig {
@@ -205,7 +210,7 @@ pub(super) fn cloud(desired: &CloudDesired, clock: &Arc<dyn Clock>) -> Result<Al
         vpc_endpoint: desired.vpc_endpoint.clone(),
         credentials: desired.credentials,
         metadata_base: None,
-        tuning: Tuning { quota_share: f64::from(desired.limits.quota_share) / 100.0, ..Tuning::default() },
+        tuning: Tuning { quota_share: f64::from(desired.calls.quota_share) / 100.0, ..Tuning::default() },
     };
     Aliyun::new(&config, &Env::process(), Arc::clone(clock))
         .map_err(|error| Problem::failed(error.to_string()))

@@ -16,12 +16,14 @@ mod explain;
 mod facts;
 mod fleet;
 mod gate;
+mod inventory;
 mod lab;
 mod leases;
 mod limit;
 mod lock;
 mod ping;
 mod plan;
+mod preflight;
 mod problem;
 mod push;
 mod resume;
@@ -60,6 +62,7 @@ enum Verb {
     #[command(alias = "check")]
     Plan(plan::PlanArgs),
     Show(show::ShowPlanArgs),
+    Preflight(preflight::PreflightArgs),
     Apply(apply::ApplyArgs),
     Approve(approve::ApproveArgs),
     Verify(verify::VerifyArgs),
@@ -73,6 +76,7 @@ enum Verb {
     Lock(lock::LockArgs),
     Explain(explain::ExplainArgs),
     Validate(validate::ValidateArgs),
+    Inventory(inventory::InventoryArgs),
     #[command(alias = "exec")]
     Run(run::RunArgs),
     Ping(ping::PingArgs),
@@ -100,6 +104,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let ended = match cli.verb {
         Verb::Plan(args) => blocking(plan::run(args)),
         Verb::Show(args) => show::run(&args),
+        Verb::Preflight(args) => blocking(preflight::run(args)),
         Verb::Apply(args) => blocking(apply::run(args)),
         Verb::Approve(args) => blocking(approve::run(args)),
         Verb::Verify(args) => blocking(verify::run(args)),
@@ -111,6 +116,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Lock(args) => blocking(lock::run(args)),
         Verb::Explain(args) => blocking(explain::run(args)),
         Verb::Validate(args) => validate::run(&args),
+        Verb::Inventory(args) => blocking(inventory::run(args)),
         Verb::Run(args) => blocking(run::run(args)),
         Verb::Ping(args) => blocking(ping::run(args)),
         Verb::Trust(args) => blocking(trust::run(args)),

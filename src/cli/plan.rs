@@ -9,7 +9,7 @@ use super::calls::CallsArgs;
 use super::fleet::{Fleet, FleetArgs};
 use super::problem::Problem;
 use super::saved;
-use crate::core::plan::{Detail, Finding, Plan, Policy, Verdict, plan, plan_json, plan_text};
+use crate::core::plan::{Code, Detail, Finding, Plan, Verdict, plan, plan_json, plan_text};
 use crate::engine::{self, Discovered, discover};
 
 /// Show what apply would do, and why; changes nothing
@@ -57,7 +57,7 @@ pub(super) async fn look(fleet: &Fleet) -> Result<(Discovered, Plan), Problem> {
     let discovered = discover(&fleet.world, &hosts).await;
     fleet.say_warnings();
     let discovered = discovered?;
-    let policy = Policy { now_ms: fleet.world.clock.now_ms() };
+    let policy = fleet.world.policy();
     let plan = plan(&hosts, &discovered.observed, &fleet.world.templates, &policy);
     Ok((discovered, plan))
 }
@@ -76,7 +76,8 @@ pub(super) async fn refuse_unfinished(fleet: &Fleet, plan: &mut Plan) -> Result<
                     format!("run {run} began it and did not end"),
                     "what that run knows of it is needed to end well",
                     format!("egressctl resume {run}"),
-                ),
+                )
+                .coded(Code::RunUnfinished),
             );
         }
     }

@@ -14,7 +14,7 @@ use crate::core::event::HostOutcome;
 use crate::core::model::{Operator, RunId};
 use crate::core::observed::facts::parse_facts;
 use crate::core::observed::{Facts, Observation, ProbeReport};
-use crate::core::plan::{HostPlan, Observed, Policy, differences, plan};
+use crate::core::plan::{HostPlan, Observed, differences, plan};
 use crate::core::report::Egress;
 use crate::ports::{HostKey, Session};
 
@@ -115,7 +115,7 @@ impl Claimed {
     /// Why the host is not what was approved; `None` if it is.
     pub(super) fn stale(&self, approved: &HostPlan) -> Option<HostOutcome> {
         let world = &self.task.world;
-        let policy = Policy { now_ms: world.clock.now_ms() };
+        let policy = world.policy();
         let now = plan(&[&self.task.host], &self.observed, &world.templates, &policy);
         let what = differences(approved, now.hosts.first()?)?;
         Some(HostOutcome::Stale(format!("{what}; nothing was changed: plan again")))

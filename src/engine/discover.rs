@@ -14,7 +14,7 @@ use crate::core::observed::facts::parse_facts;
 use crate::core::observed::{CloudView, EipStatus, EniStatus, Facts, Observation};
 use crate::core::plan::{OWNER_TAG, Observed};
 use crate::core::saga::Record;
-use crate::ports::{HostKey, ViewScope};
+use crate::ports::{Checks, HostKey, ViewScope};
 
 /// How long a change that is under way may take before it is taken as what is; a run that was killed leaves such changes.
 pub(super) const TRANSITION: Duration = Duration::from_secs(30);
@@ -78,20 +78,48 @@ pub async fn discover(world: &World, hosts: &[&HostDesired]) -> Result<Discovere
     Ok(Discovered { observed: Observed { cloud, facts, former }, keys })
 }
 
+/// Looks at the cloud alone; says nothing of the hosts.
+///
+/// # Errors
+/// If the cloud or the journal cannot be read.
+pub async fn discover_cloud(world: &World, hosts: &[&HostDesired]) -> Result<Observed, EngineError> {
+    let (cloud, former) = view_at_rest(world, hosts).await?;
+    Ok(Observed { cloud, facts: BTreeMap::new(), former })
+}
+
 /// The cloud's side, once no change of these hosts' interfaces and addresses is under way any more, or after a while.
 async fn view_at_rest(
     world: &World,
     hosts: &[&HostDesired],
 ) -> Result<(CloudView, BTreeMap<InstanceId, Ipv4Addr>), EngineError> {
     let end = Instant::now() + TRANSITION;
+    // What is only checked does not change while others are waited for.
+    let mut checked: Option<CloudView> = None;
     loop {
-        let (cloud, former) = view(world, hosts).await?;
+        let asked = if checked.is_none() { Some(checks(hosts)) } else { None };
+        let (cloud, former) = view(world, hosts, asked).await?;
+        let cloud = match checked.take() {
+            Some(before) => cloud.with_checks_of(before),
+            None => cloud,
+        };
         let moving =
             hosts.iter().any(|host| in_transition(&cloud, &host.instance, former.get(&host.instance)));
         if !moving || Instant::now() + PAUSE >= end {
             return Ok((cloud, former));
         }
+        checked = Some(cloud);
         tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// What is looked at only before a plan is made.
+fn checks(hosts: &[&HostDesired]) -> Checks {
+    let copying = hosts.iter().filter(|host| host.eni.security_groups.is_empty());
+    let consenting = hosts.iter().filter(|host| host.allow.charge_type_change);
+    Checks {
+        groups: hosts.iter().flat_map(|host| host.eni.security_groups.iter().cloned()).collect(),
+        copied: copying.map(|host| host.instance.clone()).collect(),
+        charge_changes: consenting.map(|host| host.instance.clone()).collect(),
     }
 }
 
@@ -112,8 +140,10 @@ pub(super) fn in_transition(view: &CloudView, instance: &InstanceId, former: Opt
 pub(super) async fn view(
     world: &World,
     hosts: &[&HostDesired],
+    checks: Option<Checks>,
 ) -> Result<(CloudView, BTreeMap<InstanceId, Ipv4Addr>), EngineError> {
     let mut scope = ViewScope {
+        checks,
         instances: hosts.iter().map(|host| host.instance.clone()).collect(),
         addresses: Vec::new(),
         vswitches: hosts.iter().filter_map(|host| host.eni.vswitch.clone()).collect(),
@@ -137,7 +167,8 @@ pub(super) async fn view(
         return Ok((view, former));
     }
     scope.addresses = former.values().copied().collect();
-    Ok((world.cloud.view(&scope).await?, former))
+    scope.checks = None;
+    Ok((world.cloud.view(&scope).await?.with_checks_of(view), former))
 }
 
 fn held_by(view: &CloudView, eip: &crate::core::observed::Eip, instance: &InstanceId) -> bool {

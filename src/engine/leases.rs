@@ -68,7 +68,7 @@ async fn addressed(
     world: &World,
     hosts: &[&HostDesired],
 ) -> Result<Vec<(HostDesired, Result<Ipv4Addr, String>)>, EngineError> {
-    let (cloud, _) = discover::view(world, hosts).await?;
+    let (cloud, _) = discover::view(world, hosts, None).await?;
     let address = |host: &HostDesired| {
         let primary = cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
         host.address.or(primary).ok_or_else(|| discover::NO_ADDRESS.to_owned())

@@ -28,7 +28,7 @@ mod window;
 
 pub use apply::{apply, idle};
 pub use claim::Claims;
-pub use discover::{Discovered, discover};
+pub use discover::{Discovered, discover, discover_cloud};
 pub use leases::{HeldBy, leases, release_leases};
 pub use resume::{Closed, Resume, close_windows, resume};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
@@ -42,6 +42,8 @@ pub use window::Cutovers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::core::inventory::Limits;
+use crate::core::plan::Policy;
 use crate::core::template::Templates;
 use crate::ports::{Clock, Cloud, CloudError, EventSink, Journal, JournalError, Transport};
 
@@ -70,6 +72,13 @@ pub struct World {
     pub claims: Claims,
 }
 
+impl World {
+    /// What planning depends on besides desired and observed.
+    pub(crate) fn policy(&self) -> Policy {
+        Policy { now_ms: self.clock.now_ms(), limits: self.settings.limits, ..Policy::default() }
+    }
+}
+
 /// Limits of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -81,6 +90,8 @@ pub struct Settings {
     pub change: Duration,
     /// How long the probes may take to hold after a cutover.
     pub settle: Duration,
+    /// What the account may have, as far as the inventory says.
+    pub limits: Limits,
 }
 
 impl Default for Settings {
@@ -90,6 +101,7 @@ impl Default for Settings {
             look: Duration::from_secs(30),
             change: Duration::from_secs(120),
             settle: Duration::from_secs(30),
+            limits: Limits::default(),
         }
     }
 }

@@ -64,7 +64,7 @@ impl Desk {
     async fn answer(&self, world: &World) {
         let requests = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let hosts: Vec<&HostDesired> = requests.iter().map(|(host, _)| host).collect();
-        let look = discover::view(world, &hosts).await.map(Arc::new).map_err(|error| error.to_string());
+        let look = discover::view(world, &hosts, None).await.map(Arc::new).map_err(|error| error.to_string());
         for (_, sender) in requests {
             // Who has gone away needs no answer.
             let _ = sender.send(look.clone());

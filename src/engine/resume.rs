@@ -15,7 +15,7 @@ use super::{Discovered, EngineError, World, discover, fleet};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, RunId};
-use crate::core::plan::{Finding, HostPlan, Plan, Policy, Verdict, differences, plan};
+use crate::core::plan::{Code, Finding, HostPlan, Plan, Verdict, differences, plan};
 use crate::core::report::{HostReport, StepTime};
 use crate::core::run::RunNote;
 use crate::core::saga::{End, Next, Record, Saga};
@@ -89,7 +89,7 @@ pub async fn resume(
             &looked
         }
     };
-    let policy = Policy { now_ms: world.clock.now_ms() };
+    let policy = world.policy();
     let mut fresh = plan(&concerned, &discovered.observed, &world.templates, &policy).hosts;
     let waiting_now = fresh.split_off(begun.len());
     let stage = if verb == RunVerb::Apply { Stage::Apply } else { Stage::Rollback };
@@ -324,7 +324,8 @@ async fn begin(
             fresh.verdict = Verdict::Stale;
             fresh.steps.clear();
             let why = "the run would not do what was approved";
-            fresh.findings = vec![Finding::refusal(what, why, "nothing was changed: plan again")];
+            fresh.findings =
+                vec![Finding::refusal(what, why, "nothing was changed: plan again").coded(Code::PlanStale)];
         }
         fresh
     };

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::core::model::{AllocationId, EniId, InstanceId, SecurityGroupId, VSwitchId};
-use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::core::model::{
+    AllocationId, EniId, InstanceId, ResourceGroupId, SecurityGroupId, VSwitchId, VpcId,
+};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 
 /// What a [`Cloud::view`] must cover.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +22,47 @@ pub struct ViewScope {
     pub vswitches: Vec<VSwitchId>,
     /// Tag key whose value is an instance id: interfaces that carry it for one of the instances are ours.
     pub owner_tag: String,
+    /// What only a plan needs to know, on top of what deciding does.
+    pub checks: Option<Checks>,
+}
+
+/// What is looked at only before a plan is made. None of it may fail the view: what cannot be read is named in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checks {
+    /// Security groups that the inventory names for new interfaces.
+    pub groups: Vec<SecurityGroupId>,
+    /// Instances whose own security groups new interfaces will have.
+    pub copied: Vec<InstanceId>,
+    /// Instances whose charge type may be changed where that is needed.
+    pub charge_changes: Vec<InstanceId>,
+}
+
+/// Which instances to look for; all of it must hold. Without anything, all instances of the region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Search {
+    /// These ids.
+    pub ids: Vec<InstanceId>,
+    /// `Tag.N`: key, and value where it matters.
+    pub tags: Vec<(String, Option<String>)>,
+    /// `VpcId`.
+    pub vpc: Option<VpcId>,
+    /// `VSwitchId`.
+    pub vswitch: Option<VSwitchId>,
+    /// `ResourceGroupId`.
+    pub resource_group: Option<ResourceGroupId>,
+    /// `InstanceName`, `*` standing for any text.
+    pub name: Option<String>,
+}
+
+/// What is asked of the cloud without a plan.
+#[async_trait]
+pub trait CloudSearch: Send + Sync {
+    /// Finds instances, in the order of their ids, in as few pages as the API allows.
+    async fn search(&self, search: &Search) -> Result<Vec<FoundInstance>, CloudError>;
+
+    /// Tries every action that a view needs, and returns those that are not permitted, as `product:Action` with the
+    /// vendor's message. Other errors do not count: what is asked for need not exist.
+    async fn denied_reads(&self) -> Vec<(String, String)>;
 }
 
 /// A network interface to create.
@@ -33,6 +76,8 @@ pub struct EniSpec {
     pub security_groups: Vec<SecurityGroupId>,
     /// `PrimaryIpAddress`; chosen by the cloud if absent.
     pub primary_ip: Option<Ipv4Addr>,
+    /// `ResourceGroupId`; the account's default if absent.
+    pub resource_group: Option<ResourceGroupId>,
     /// `Tag.N`.
     pub tags: BTreeMap<String, String>,
 }

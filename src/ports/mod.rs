@@ -11,7 +11,10 @@ mod login;
 mod record;
 mod transport;
 
-pub use cloud::{Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope};
+pub use cloud::{
+    Checks, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, InstanceGoal, Search,
+    ViewScope,
+};
 pub use events::EventSink;
 pub use exec::{Command, Exec, ExitStatus, Hearing, Method, Output, Privilege, Stdin, Stream};
 pub use gate::{Approval, Gate};

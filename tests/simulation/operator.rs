@@ -208,7 +208,7 @@ impl Operator {
         for _ in 0..10 {
             match engine::discover(world, hosts).await {
                 Ok(discovered) => {
-                    let policy = Policy { now_ms: world.clock.now_ms() };
+                    let policy = Policy { now_ms: world.clock.now_ms(), ..Policy::default() };
                     let plan = plan(hosts, &discovered.observed, &world.templates, &policy);
                     return Some((discovered, plan));
                 }

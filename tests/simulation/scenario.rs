@@ -76,6 +76,8 @@ fn instance(host: &Host) -> Instance {
         primary_ip: host.primary_ip,
         security_groups: vec!["sg-1".parse().unwrap()],
         locks: Vec::new(),
+        started: None,
+        io_optimized: None,
     }
 }
 

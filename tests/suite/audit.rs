@@ -32,7 +32,7 @@ fn finished(templates: &Templates) -> Value {
     merge(&mut seen, value("audit/finished.json"));
     let observed: Observed = serde_json::from_value(seen.clone()).unwrap();
     let desired = desired();
-    let plan = plan(&[&desired.hosts[0]], &observed, templates, &Policy { now_ms: 0 });
+    let plan = plan(&[&desired.hosts[0]], &observed, templates, &Policy::default());
     let target = plan.hosts[0].steps.iter().find_map(|step| match &step.op {
         Op::Configure { route } => Some(route),
         _ => None,
@@ -49,7 +49,7 @@ fn audit_of(mut seen: Value, patch: Value, templates: &Templates) -> Audit {
     let observed: Observed = serde_json::from_value(seen).unwrap();
     let desired = desired();
     let hosts: Vec<_> = desired.hosts.iter().collect();
-    let plan = plan(&hosts, &observed, templates, &Policy { now_ms: 0 });
+    let plan = plan(&hosts, &observed, templates, &Policy::default());
     audit(&hosts, &observed, &plan, templates)
 }
 

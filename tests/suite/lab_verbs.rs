@@ -66,3 +66,30 @@ fn the_same_holds_for_openssh() {
         check(User::Same, &["--sshd", "openssh"]);
     }
 }
+
+const CLOUD: &str = r#"
+cd "$(mktemp -d)"
+code=0; "$EGRESSCTL" preflight --json >preflight.json || code=$?
+[ "$code" = 2 ] || exit 99
+"$EGRESSCTL" preflight --hosts --json -l web-1,done-1 >hosts.json
+"$EGRESSCTL" inventory discover --region "$ALIBABA_CLOUD_REGION_ID" --name 'web-*' --out new.yaml
+# What was discovered is good enough to ask the cloud for the plan; only the key to log in is missing.
+"$EGRESSCTL" preflight -i new.yaml --json >again.json
+for name in preflight hosts again; do [ "$name" = preflight ] && echo '{' || echo ','; printf '"%s":' "$name"; cat "$name.json"; done; echo '}'
+"#;
+
+#[test]
+fn a_preflight_sees_a_lab_and_what_is_discovered_in_it() {
+    let text = Lab::stdout_of(User::Same, &[], CLOUD);
+    let seen: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let verdicts = |name: &str| {
+        let hosts = seen[name]["hosts"].as_array().unwrap();
+        hosts.iter().map(|it| it["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(verdicts("preflight"), "unchanged change change change refused change");
+    assert_eq!(
+        (verdicts("hosts").as_str(), &seen["hosts"]["reach"]),
+        ("unchanged change", &"cloud and hosts".into())
+    );
+    assert_eq!(verdicts("again"), "change change");
+}

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod cloud_fleet;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod engine;
@@ -30,6 +32,8 @@ mod lab_verbs;
 mod main_job;
 #[cfg(test)]
 mod plans;
+#[cfg(test)]
+mod preflight;
 #[cfg(test)]
 mod sdk_interop;
 #[cfg(test)]

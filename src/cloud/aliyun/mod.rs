@@ -6,6 +6,7 @@
 
 #[doc(hidden)]
 pub mod bench;
+mod checks;
 mod classify;
 mod client;
 pub mod codes;
@@ -18,6 +19,7 @@ mod page;
 mod parse;
 mod read;
 mod retry;
+mod search;
 mod settle;
 mod sign;
 mod throttle;
@@ -46,9 +48,10 @@ use self::throttle::Throttle;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::CredentialSource;
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
-use crate::core::observed::{CloudView, Eip, EipHolder, Eni, Instance};
+use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
 use crate::ports::{
-    Clock, Cloud, CloudError, CloudErrorKind, EipGoal, EniGoal, EniSpec, InstanceGoal, ViewScope,
+    Clock, Cloud, CloudError, CloudErrorKind, CloudSearch, EipGoal, EniGoal, EniSpec, InstanceGoal, Search,
+    ViewScope,
 };
 
 pub use self::env::Env;
@@ -205,6 +208,17 @@ impl Cloud for Aliyun {
 
     fn calls(&self) -> BTreeMap<String, u64> {
         self.api.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+#[async_trait]
+impl CloudSearch for Aliyun {
+    async fn search(&self, search: &Search) -> Result<Vec<FoundInstance>, CloudError> {
+        self.api.search(search).await
+    }
+
+    async fn denied_reads(&self) -> Vec<(String, String)> {
+        self.api.denied_reads().await
     }
 }
 

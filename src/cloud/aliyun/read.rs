@@ -46,7 +46,7 @@ fn eip_call<T: ToString>(name: &str, values: &BTreeSet<T>) -> Call {
     Call::read(Product::Vpc, "DescribeEipAddresses").with(name, &values.join(","))
 }
 
-fn batches<T: Ord + Clone>(items: &BTreeSet<T>, size: usize) -> Vec<BTreeSet<T>> {
+pub(super) fn batches<T: Ord + Clone>(items: &BTreeSet<T>, size: usize) -> Vec<BTreeSet<T>> {
     let items: Vec<&T> = items.iter().collect();
     items.chunks(size).map(|chunk| chunk.iter().map(|item| (*item).clone()).collect()).collect()
 }

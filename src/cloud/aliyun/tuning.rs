@@ -65,7 +65,7 @@ impl Default for Tuning {
             poll_min: Duration::from_millis(250),
             poll_max: Duration::from_secs(1),
             shared_for: Duration::from_secs(30),
-            refusal_span: Duration::from_secs(4),
+            refusal_span: Duration::from_secs(5),
             absence_grace: Duration::from_secs(60),
             attach_grace: Duration::from_secs(15),
         }

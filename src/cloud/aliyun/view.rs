@@ -13,13 +13,18 @@ use super::endpoints::Product;
 use super::page::{Paging, gather};
 use super::parse;
 use crate::core::model::{NatGatewayId, VSwitchId, VpcId};
-use crate::core::observed::{CloudView, DefaultRoute, ForwardEntry, Observation, SnatEntry, VSwitch};
+use crate::core::observed::{
+    CloudView, DefaultRoute, ForwardEntry, NatGateway, Observation, SnatEntry, VSwitch,
+};
 use crate::ports::{CloudError, CloudErrorKind, ViewScope};
 
 /// Largest page of the VPC lists that are not EIPs.
 const VPC_PAGE: usize = 50;
 /// Types asked for in one `DescribeInstanceTypes`.
 const TYPE_BATCH: usize = 10;
+
+/// NAT gateways, and the entries of their tables.
+type NatEntries = (BTreeMap<NatGatewayId, NatGateway>, Vec<SnatEntry>, Vec<ForwardEntry>);
 
 impl Api {
     /// Reads everything in the scope.
@@ -58,7 +63,7 @@ impl Api {
         )?;
         view.eips = eips.into_iter().map(|eip| (eip.id.clone(), eip)).collect();
         (view.vswitches, view.default_routes) = (vswitches, routes);
-        (view.snat, view.forwards) = nat;
+        (view.nat_gateways, view.snat, view.forwards) = nat;
 
         // An address that is still static, or whose EIP is known by now, needs no search.
         let mut lost: BTreeSet<_> = scope.addresses.iter().copied().collect();
@@ -70,6 +75,9 @@ impl Api {
         }
         let found = self.eips_at(&lost).await?;
         view.eips.extend(found.into_iter().map(|eip| (eip.id.clone(), eip)));
+        if let Some(checks) = scope.checks.as_ref().filter(|_| !view.instances.is_empty()) {
+            self.add_checks(checks, &mut view).await?;
+        }
         Ok(view)
     }
 
@@ -170,30 +178,29 @@ impl Api {
         Ok((table, route))
     }
 
-    async fn nat_entries(
-        self: &Arc<Self>,
-        vpcs: &BTreeSet<VpcId>,
-    ) -> Result<(Vec<SnatEntry>, Vec<ForwardEntry>), CloudError> {
+    async fn nat_entries(self: &Arc<Self>, vpcs: &BTreeSet<VpcId>) -> Result<NatEntries, CloudError> {
         let call = |vpc: &VpcId| {
             Call::read(Product::Vpc, "DescribeNatGateways").with("VpcId", vpc).with("NetworkType", "internet")
         };
         let calls = vpcs.iter().map(call).collect();
         let gateways = self.lists(calls, Paging::Number(VPC_PAGE), "NatGateways.NatGateway").await?;
-        let gateways = gateways.iter().filter_map(parse::internet_gateway);
-        let gateways: BTreeSet<NatGatewayId> = gateways.collect::<Result<_, _>>()?;
+        let gateways = gateways
+            .iter()
+            .filter_map(|item| Some(parse::internet_gateway(item)?.map(|id| (id, parse::nat_gateway(item)))));
+        let gateways: BTreeMap<NatGatewayId, NatGateway> = gateways.collect::<Result<_, _>>()?;
         let job = |gateway: NatGatewayId| {
             let api = Arc::clone(self);
             async move { api.entries_of(&gateway).await }
         };
         let (mut snat, mut forwards) = (Vec::new(), Vec::new());
-        for (some_snat, some_forwards) in gather(gateways.into_iter().map(job).collect()).await? {
+        for (some_snat, some_forwards) in gather(gateways.keys().cloned().map(job).collect()).await? {
             snat.extend(some_snat);
             forwards.extend(some_forwards);
         }
         // The gateways answer in any order; the view must not depend on it.
         snat.sort_by(|a, b| (&a.nat_gateway, &a.id).cmp(&(&b.nat_gateway, &b.id)));
         forwards.sort_by(|a: &ForwardEntry, b: &ForwardEntry| a.id.cmp(&b.id));
-        Ok((snat, forwards))
+        Ok((gateways, snat, forwards))
     }
 
     async fn entries_of(
@@ -207,7 +214,8 @@ impl Api {
             self.all(&forward, Paging::Number(VPC_PAGE), "ForwardTableEntries.ForwardTableEntry"),
         )?;
         let snat = snat.iter().filter_map(|item| parse::snat(item, gateway).transpose());
-        Ok((snat.collect::<Result<_, _>>()?, forwards.iter().map(parse::forward).collect::<Result<_, _>>()?))
+        let forwards = forwards.iter().map(|item| parse::forward(item, gateway));
+        Ok((snat.collect::<Result<_, _>>()?, forwards.collect::<Result<_, _>>()?))
     }
 }
 

@@ -39,6 +39,7 @@ impl Api {
             .with("NetworkInterfaceName", &spec.name)
             .with("DeleteOnRelease", &true)
             .with_some("PrimaryIpAddress", spec.primary_ip)
+            .with_some("ResourceGroupId", spec.resource_group.as_ref())
             .with_list("SecurityGroupIds", &spec.security_groups);
         for (n, (key, value)) in spec.tags.iter().enumerate() {
             let n = n + 1;

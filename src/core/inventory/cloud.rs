@@ -21,8 +21,8 @@ pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
 impl Reader<'_, '_> {
     /// The cloud's side; `None` if the region is missing or wrong.
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
-        const KNOWN: [&str; 6] =
-            ["provider", "region", "credentials", "endpoints", "quota_share", "calls_per_day"];
+        const KNOWN: [&str; 7] =
+            ["provider", "region", "credentials", "endpoints", "limits", "quota_share", "calls_per_day"];
         let overridden = self.variable(REGION, region_id);
         let ecs_override = self.variable(ECS_ENDPOINT, url::endpoint);
         let vpc_override = self.variable(VPC_ENDPOINT, url::endpoint);
@@ -57,7 +57,7 @@ impl Reader<'_, '_> {
                     .found(&endpoints, "vpc", |reader, node| reader.endpoint(node, "cloud.endpoints.vpc"));
             }
         }
-        let limits = fields.as_ref().map(|fields| self.call_limits(fields)).unwrap_or_default();
+        let calls = fields.as_ref().map(|fields| self.call_limits(fields)).unwrap_or_default();
         let absent = match (node, &fields) {
             (None, _) if self.need == Need::Logins => None,
             (None, _) => Some((document, "the inventory has no cloud")),
@@ -75,7 +75,8 @@ impl Reader<'_, '_> {
             ecs_endpoint: ecs_override.or(ecs.map(|found| found.value)),
             vpc_endpoint: vpc_override.or(vpc.map(|found| found.value)),
             credentials: credentials.map(|found| found.value).unwrap_or_default(),
-            limits,
+            limits: self.limits(fields.as_ref().and_then(|fields| fields.get("limits"))),
+            calls,
         })
     }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::core::model::{HostName, InstanceId, RegionId, SecurityGroupId, VSwitchId};
+use super::Limits;
+use crate::core::model::{HostName, InstanceId, RegionId, ResourceGroupId, SecurityGroupId, VSwitchId};
 use crate::core::ssh_config::{Algorithms, Note};
 
 /// Everything an inventory asks for.
@@ -77,7 +78,9 @@ pub struct CloudDesired {
     /// Where the credentials come from.
     pub credentials: CredentialSource,
     /// How much of the API may be used.
-    pub limits: CallLimits,
+    pub calls: CallLimits,
+    /// What the account may have.
+    pub limits: Limits,
 }
 
 /// How much of the cloud's API may be used.
@@ -231,6 +234,9 @@ pub struct EniDesired {
     pub security_groups: Vec<SecurityGroupId>,
     /// Its primary private address; chosen by the cloud if absent.
     pub primary_ip: Option<Ipv4Addr>,
+    /// Its resource group; the account's default if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource_group: Option<ResourceGroupId>,
 }
 
 /// The policy route to have on the host.
@@ -261,6 +267,9 @@ pub struct VerifyDesired {
     pub echo: Vec<String>,
     /// The TCP port on which SSH must answer through the EIP; the ssh port by default.
     pub inbound_port: u16,
+    /// The public address that the bastion's connections come from, to judge inbound rules by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<Ipv4Addr>,
 }
 
 /// Consent to what costs money or cannot be undone.

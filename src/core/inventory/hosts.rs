@@ -91,8 +91,8 @@ impl Reader<'_, '_> {
     }
 
     fn host(&mut self, node: &Node, index: usize, defaults: &Layer, groups: &Groups) -> Option<Host> {
-        const KNOWN: [&str; 9] =
-            ["name", "instance", "address", "groups", "ssh", "eni", "route", "verify", "allow"];
+        const KNOWN: [&str; 10] =
+            ["name", "instance", "address", "groups", "ssh", "eni", "eip", "route", "verify", "allow"];
         let fields = self.fields(node, &format!("hosts[{index}]"), &KNOWN)?;
         let name =
             self.found(&fields, "name", |reader, node| reader.text(node, "name", "a host name", host_name));
@@ -237,6 +237,7 @@ impl Host {
                 vswitch: settings.vswitch.map(|found| found.value),
                 security_groups: settings.security_groups.map(|found| found.value).unwrap_or_default(),
                 primary_ip: settings.primary_ip.map(|found| found.value),
+                resource_group: settings.resource_group.map(|found| found.value),
             },
             route: RouteDesired {
                 table: settings.table.map_or(101, |found| found.value),
@@ -246,6 +247,7 @@ impl Host {
             verify: VerifyDesired {
                 echo: echo.cloned().or(settings.echo.map(|found| found.value))?,
                 inbound_port: settings.inbound_port.map_or(port, |found| found.value),
+                source: settings.source.map(|found| found.value),
             },
             allow: AllowDesired {
                 charge_type_change: settings.charge_type_change.is_some_and(|found| found.value),

@@ -13,10 +13,10 @@ use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{BecomeDesired, HostKeyCheck, Persist};
 use super::{url, value};
-use crate::core::model::{SecurityGroupId, VSwitchId};
+use crate::core::model::{ResourceGroupId, SecurityGroupId, VSwitchId};
 
 /// The keys under which settings are found.
-pub(super) const SECTIONS: [&str; 5] = ["ssh", "eni", "route", "verify", "allow"];
+pub(super) const SECTIONS: [&str; 6] = ["ssh", "eni", "eip", "route", "verify", "allow"];
 
 /// The keys of the section `ssh`.
 const SSH: [&str; 9] = [
@@ -48,11 +48,13 @@ pub(super) struct Layer {
     pub(super) vswitch: Option<Found<VSwitchId>>,
     pub(super) security_groups: Option<Found<Vec<SecurityGroupId>>>,
     pub(super) primary_ip: Option<Found<Ipv4Addr>>,
+    pub(super) resource_group: Option<Found<ResourceGroupId>>,
     pub(super) table: Option<Found<u32>>,
     pub(super) priority: Option<Found<u32>>,
     pub(super) persist: Option<Found<Persist>>,
     pub(super) echo: Option<Found<Vec<String>>>,
     pub(super) inbound_port: Option<Found<u16>>,
+    pub(super) source: Option<Found<Ipv4Addr>>,
     pub(super) charge_type_change: Option<Found<bool>>,
 }
 
@@ -81,11 +83,13 @@ impl Layer {
             vswitch: pick(&upper.vswitch, self.vswitch),
             security_groups: pick(&upper.security_groups, self.security_groups),
             primary_ip: pick(&upper.primary_ip, self.primary_ip),
+            resource_group: pick(&upper.resource_group, self.resource_group),
             table: pick(&upper.table, self.table),
             priority: pick(&upper.priority, self.priority),
             persist: pick(&upper.persist, self.persist),
             echo: pick(&upper.echo, self.echo),
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
+            source: pick(&upper.source, self.source),
             charge_type_change: pick(&upper.charge_type_change, self.charge_type_change),
         }
     }
@@ -98,17 +102,23 @@ impl Reader<'_, '_> {
         if let Some(ssh) = self.section(fields, "ssh", &SSH) {
             self.ssh(&ssh, &mut layer);
         }
-        if let Some(eni) = self.section(fields, "eni", &["name", "vswitch", "security_groups", "primary_ip"])
-        {
+        let eni = ["name", "vswitch", "security_groups", "primary_ip", "resource_group"];
+        if let Some(eni) = self.section(fields, "eni", &eni) {
             self.eni(&eni, &mut layer);
+        }
+        if let Some(eip) = self.section(fields, "eip", &["mode"]) {
+            self.eip_mode(eip.get("mode"));
         }
         if let Some(route) = self.section(fields, "route", &["table", "priority", "persist"]) {
             self.route(&route, &mut layer);
         }
-        if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port"]) {
+        if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port", "source"]) {
             layer.echo = self.found(&verify, "echo", Self::echo_urls).or(unreadable_echo(verify.get("echo")));
             layer.inbound_port =
                 self.found(&verify, "inbound_port", |reader, node| reader.port(node, "verify.inbound_port"));
+            layer.source = self.found(&verify, "source", |reader, node| {
+                reader.text(node, "verify.source", "an IPv4 address", value::address)
+            });
         } else {
             layer.echo = unreadable_echo(fields.get("verify"));
         }
@@ -146,6 +156,28 @@ impl Reader<'_, '_> {
         layer.primary_ip = self.found(eni, "primary_ip", |reader, node| {
             reader.text(node, "eni.primary_ip", "an IPv4 address", value::private_address)
         });
+        layer.resource_group = self.found(eni, "resource_group", |reader, node| {
+            reader.text(node, "eni.resource_group", "a resource group id", |text| value::id(text, "rg-"))
+        });
+    }
+
+    /// How the EIP is bound. Only one way leaves the host with the interface's private address, which its routes need.
+    fn eip_mode(&mut self, node: Option<&Node>) {
+        let Some(node) = node else { return };
+        let refused = match &node.value {
+            Value::Text(mode) if mode == "nat" => return,
+            Value::Text(mode) if mode == "binded" => {
+                "expected nat: in cut-through mode (BINDED) the EIP replaces the interface's private address, and can only \
+                 be bound while the interface is detached, which would cut the host's other connections"
+            }
+            Value::Text(mode) if mode == "multi_binded" => {
+                "expected nat: the mode with several visible EIPs (MULTI_BINDED) is closed to new users of the cloud, and \
+                 needs addresses on the host that are not its own"
+            }
+            _ => return self.wrong(node, "eip.mode", "nat, the only mode that works here"),
+        };
+        let mode = if let Value::Text(mode) = &node.value { shown(mode) } else { String::new() };
+        self.collector.add(node.at, format!("eip.mode is {mode}"), refused);
     }
 
     fn route(&mut self, route: &Fields<'_>, layer: &mut Layer) {

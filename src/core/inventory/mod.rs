@@ -6,9 +6,11 @@ mod ansible;
 mod check;
 mod cloud;
 mod desired;
-mod glob;
+mod draft;
+pub(crate) mod glob;
 mod hosts;
 mod layer;
+mod limits;
 mod login;
 mod mistake;
 mod name;
@@ -31,6 +33,8 @@ pub use desired::{
     EniDesired, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Persist, Provider, Roster,
     RouteDesired, SshDesired, VerifyDesired,
 };
+pub use draft::{Draft, DraftHead, draft};
+pub use limits::Limits;
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
 pub use select::{Lists, Named, SelectError, lists, select};

@@ -105,6 +105,10 @@ text_id!(
     SecurityGroupId, 64, &['_', '-'], "a security group id such as sg-2ze1abcdefghijklmnop"
 );
 text_id!(
+    /// A resource group, `rg-…`.
+    ResourceGroupId, 64, &['_', '-'], "a resource group id such as rg-aek1abcdefghijk"
+);
+text_id!(
     /// A NAT gateway, `ngw-…`.
     NatGatewayId, 64, &['_', '-'], "a NAT gateway id such as ngw-2ze1abcdefghijklmnop"
 );

@@ -7,8 +7,8 @@ mod net;
 mod secret;
 
 pub use ids::{
-    AllocationId, EniId, HostName, InstanceId, ModelError, NatGatewayId, Operator, RegionId, RunId,
-    SecurityGroupId, VSwitchId, VpcId, ZoneId,
+    AllocationId, EniId, HostName, InstanceId, ModelError, NatGatewayId, Operator, RegionId, ResourceGroupId,
+    RunId, SecurityGroupId, VSwitchId, VpcId, ZoneId,
 };
 pub use ipnet::Ipv4Net;
 pub use net::{IfName, MacAddr, gateway_of};

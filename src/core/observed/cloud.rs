@@ -8,6 +8,7 @@ use ipnet::Ipv4Net;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
+use super::account::{Account, DryRun, NatGateway, SecurityGroup, Unread, Vpc};
 use crate::core::model::{
     AllocationId, EniId, InstanceId, MacAddr, NatGatewayId, SecurityGroupId, VSwitchId, VpcId, ZoneId,
 };
@@ -31,6 +32,33 @@ pub struct CloudView {
     pub default_routes: BTreeMap<String, DefaultRoute>,
     /// How many interfaces, the primary included, an instance type takes (`EniQuantity`).
     pub eni_quantity: BTreeMap<String, Observation<u32>>,
+    /// Internet NAT gateways of the VPCs concerned.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub nat_gateways: BTreeMap<NatGatewayId, NatGateway>,
+    /// The VPCs concerned, where they were asked for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub vpcs: BTreeMap<VpcId, Vpc>,
+    /// Security groups, where they were asked for. With any of them read, one that is missing does not exist.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub security_groups: BTreeMap<SecurityGroupId, SecurityGroup>,
+    /// What the account has and may have, where it was asked for.
+    #[serde(default)]
+    pub account: Account,
+    /// Dry runs of the change of the charge type, where the inventory consents to one and it is needed.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub charge_changes: BTreeMap<InstanceId, DryRun>,
+    /// Reads that only inform and got no answer, by action with its product, `ecs:DescribeSecurityGroups`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub unread: BTreeMap<String, Unread>,
+}
+
+impl CloudView {
+    /// This view with what another one has only checked; for looks at the same instances in a row.
+    #[must_use]
+    pub fn with_checks_of(self, other: Self) -> Self {
+        let Self { vpcs, security_groups, account, charge_changes, unread, .. } = other;
+        Self { vpcs, security_groups, account, charge_changes, unread, ..self }
+    }
 }
 
 /// An instance.
@@ -69,6 +97,12 @@ pub struct Instance {
     pub security_groups: Vec<SecurityGroupId>,
     /// `OperationLocks`: the lock reasons.
     pub locks: Vec<String>,
+    /// `StartTime`, RFC 3339 in UTC: when it was last started, where the answer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<String>,
+    /// `IoOptimized`, where the answer has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub io_optimized: Option<bool>,
 }
 
 /// The EIP an instance record names.
@@ -226,6 +260,9 @@ pub struct VSwitch {
     pub free_addresses: u32,
     /// `RouteTable.RouteTableId`.
     pub route_table: Option<String>,
+    /// `NetworkAclId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acl: Option<String>,
 }
 
 /// A SNAT entry of a NAT gateway.
@@ -252,6 +289,9 @@ pub struct ForwardEntry {
     pub external_ip: Ipv4Addr,
     /// `InternalIp`.
     pub internal_ip: Ipv4Addr,
+    /// The gateway whose table it is in, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nat_gateway: Option<NatGatewayId>,
     /// External port, internal port and protocol are all `any`: an IP mapping, which also decides the egress address.
     pub any_port: bool,
 }

@@ -3,20 +3,26 @@
 //! Must never turn "could not be seen" into "is absent" ([`Observation`]), and never let a host's text become anything
 //! but data.
 
+mod account;
 pub mod applied;
 mod cloud;
 pub mod facts;
+mod found;
 mod frame;
 pub mod lease;
 pub mod probed;
 pub mod pushed;
 
+pub use account::{
+    Account, Admission, DryRun, Ingress, IngressSource, NatGateway, SecurityGroup, Unread, Vpc, admission,
+};
 pub use applied::{ApplyEnd, ApplyReport, ChangeKind};
 pub use cloud::{
     ChargeType, CloudView, DefaultRoute, Eip, EipHolder, EipStatus, Eni, EniStatus, ForwardEntry, Instance,
     InstanceEip, InstanceStatus, InternetChargeType, SnatEntry, VSwitch,
 };
 pub use facts::Facts;
+pub use found::FoundInstance;
 pub use frame::HostTextError;
 pub use lease::{LeaseEnd, LeaseHolder, LeaseReport};
 pub use probed::ProbeReport;

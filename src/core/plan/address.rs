@@ -2,13 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Finding, Known, KnownEip, Observed, Op, Policy, Step};
+use super::{Code, Finding, Known, KnownEip, Observed, Op, Policy, Step, charge};
 use crate::core::inventory::HostDesired;
 use crate::core::model::EniId;
-use crate::core::observed::{ChargeType, Eip, EipHolder, EipStatus, Instance, InternetChargeType};
-
-/// Milliseconds in a day; a subscription that ends sooner cannot be converted.
-const DAY_MS: i64 = 24 * 3_600_000;
+use crate::core::observed::{CloudView, Eip, EipHolder, EipStatus, Instance};
 
 /// Where the inbound address is now.
 pub(super) enum Place<'a> {
@@ -38,7 +35,8 @@ pub(super) fn find<'a>(
             format!("the host has two public addresses: {} on its interface and {second}", own.address),
             "which of them is the inbound address is not known, and outbound packets leave from the other one",
             "unbind the one that nobody uses, then plan again",
-        ));
+        )
+        .coded(Code::TwoPublicAddresses));
     }
     if let Some(address) = instance.public_ip {
         return Ok(Place::Static(address));
@@ -51,58 +49,31 @@ pub(super) fn find<'a>(
             "there is no inbound address to keep",
             "bind an EIP to the instance, or take the host out of the inventory",
         )
+        .coded(Code::NoPublicAddress)
     })
 }
 
 /// The steps that turn a static public address into an EIP, with the vendor's preconditions.
 pub(super) fn convert(
+    view: &CloudView,
     desired: &HostDesired,
     instance: &Instance,
     address: Ipv4Addr,
     policy: &Policy,
     findings: &mut Vec<Finding>,
 ) -> Vec<Step> {
-    let mut steps = Vec::new();
     if instance.bandwidth_out_mbps < 1 {
-        findings.push(Finding::refusal(
-            "its public bandwidth is 0 Mbit/s",
-            "the conversion needs at least 1 Mbit/s",
-            "raise the instance's public bandwidth, then plan again",
-        ));
+        findings.push(
+            Finding::refusal(
+                "its public bandwidth is 0 Mbit/s",
+                "the conversion needs at least 1 Mbit/s",
+                "raise the instance's public bandwidth, then plan again",
+            )
+            .coded(Code::BandwidthZero),
+        );
     }
-    if instance.charge_type == ChargeType::PrePaid {
-        match instance.expires.as_deref().map(str::parse::<jiff::Timestamp>) {
-            Some(Ok(end)) if end.as_millisecond() - policy.now_ms > DAY_MS => {}
-            Some(Ok(end)) => findings.push(Finding::refusal(
-                format!("its subscription ends at {end}"),
-                "the conversion needs more than 24 hours left",
-                "renew the subscription, then plan again",
-            )),
-            Some(Err(_)) | None => findings.push(Finding::warning(
-                "the end of its subscription is not known",
-                "the conversion is refused by the cloud within 24 hours of it",
-                "check the expiry date in the console",
-            )),
-        }
-        if instance.internet_charge_type != InternetChargeType::PayByTraffic {
-            if desired.allow.charge_type_change {
-                steps.push(Step {
-                    op: Op::MakePostPaid { instance: instance.id.clone() },
-                    why: "a subscription that pays by bandwidth cannot be converted; the inventory consents to \
-                          pay-as-you-go"
-                        .to_owned(),
-                    diff: vec!["- charge type PrePaid".to_owned(), "+ charge type PostPaid".to_owned()],
-                });
-            } else {
-                findings.push(Finding::refusal(
-                    "it is a subscription (PrePaid) that pays by bandwidth",
-                    "the cloud converts only subscriptions that pay by traffic",
-                    "set allow.charge_type_change: true for this host to switch it to pay-as-you-go (it costs money and \
-                     is not taken back), or change its traffic billing by hand",
-                ));
-            }
-        }
-    }
+    let mut steps: Vec<Step> =
+        charge::change(view, desired, instance, policy, findings).into_iter().collect();
     steps.push(Step {
         op: Op::ConvertPublicIp { instance: instance.id.clone(), address },
         why: format!("{address} is a static public address; only an EIP can move"),
@@ -143,11 +114,14 @@ pub(super) fn cutover(
         }
         None => vec![associate],
         Some(other) => {
-            findings.push(Finding::refusal(
-                format!("EIP {} ({}) is bound to {}", eip.address, eip.id, holder_text(other)),
-                "somebody else uses it, and taking it away would cut them off",
-                "unbind it there by hand if it belongs to this host, then plan again",
-            ));
+            findings.push(
+                Finding::refusal(
+                    format!("EIP {} ({}) is bound to {}", eip.address, eip.id, holder_text(other)),
+                    "somebody else uses it, and taking it away would cut them off",
+                    "unbind it there by hand if it belongs to this host, then plan again",
+                )
+                .coded(Code::EipElsewhere),
+            );
             Vec::new()
         }
     }
@@ -155,18 +129,24 @@ pub(super) fn cutover(
 
 fn check_eip(eip: &Eip, findings: &mut Vec<Finding>) {
     if !eip.business_normal || !eip.locks.is_empty() {
-        findings.push(Finding::refusal(
-            format!("EIP {} is locked ({})", eip.id, eip.locks.join(", ")),
-            "a locked EIP can be taken off but not bound again",
-            "settle the account or the security lock, then plan again",
-        ));
+        findings.push(
+            Finding::refusal(
+                format!("EIP {} is locked ({})", eip.id, eip.locks.join(", ")),
+                "a locked EIP can be taken off but not bound again",
+                "settle the account or the security lock, then plan again",
+            )
+            .coded(Code::EipLocked),
+        );
     }
     if !matches!(eip.status, EipStatus::Available | EipStatus::InUse) {
-        findings.push(Finding::refusal(
-            format!("EIP {} is in transition ({:?})", eip.id, eip.status),
-            "another change of it is under way",
-            "wait until it is Available or InUse, then plan again",
-        ));
+        findings.push(
+            Finding::refusal(
+                format!("EIP {} is in transition ({:?})", eip.id, eip.status),
+                "another change of it is under way",
+                "wait until it is Available or InUse, then plan again",
+            )
+            .coded(Code::EipInTransition),
+        );
     }
 }
 

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::route::unified_diff;
 use super::{
-    Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni, fleet,
-    route,
+    Code, Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, egress, eni,
+    fleet, group, notes, route, subnet,
 };
-use crate::core::inventory::{HostDesired, Persist};
+use crate::core::inventory::{HostDesired, Limits, Persist};
 use crate::core::model::{HostName, InstanceId, gateway_of};
-use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation};
+use crate::core::observed::{CloudView, Eni, Facts, Instance, InstanceStatus, Observation, VSwitch};
 use crate::core::template::Templates;
 
 /// Everything that was seen.
@@ -27,19 +27,32 @@ pub struct Observed {
 }
 
 /// What planning depends on besides desired and observed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Policy {
     /// The time of planning, milliseconds since 1970-01-01T00:00:00Z.
     pub now_ms: i64,
+    /// What the account may have, as far as the inventory says.
+    pub limits: Limits,
+    /// What was looked at.
+    pub reach: Reach,
 }
 
-/// Compares desired and observed, host by host.
+/// What was looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// The cloud and the hosts.
+    #[default]
+    Everything,
+    /// The cloud alone: the hosts' own part is left out, and nothing may be applied.
+    Cloud,
+}
+
+/// Compares desired and observed, host by host, and then sees whether there is room for all of them.
 #[must_use]
 pub fn plan(hosts: &[&HostDesired], observed: &Observed, templates: &Templates, policy: &Policy) -> Plan {
     let mut plan =
         Plan { hosts: hosts.iter().map(|host| plan_host(host, observed, templates, policy)).collect() };
-    fleet::check_addresses(&mut plan);
-    fleet::check_capacity(&mut plan, &observed.cloud);
+    fleet::check(&mut plan, &observed.cloud, &policy.limits);
     plan
 }
 
@@ -90,6 +103,7 @@ fn fill(
             "it was released, or the id or the region is wrong",
             "correct the inventory",
         )
+        .coded(Code::InstanceMissing)
     })?;
     check_instance(instance, &mut host.findings)?;
     let own = eni::find(view, desired, instance, &mut host.findings);
@@ -105,27 +119,68 @@ fn fill(
     if let Some(address) =
         target.address.filter(|a| view.forwards.iter().any(|forward| forward.internal_ip == *a))
     {
-        host.findings.push(Finding::refusal(
-            format!("a DNAT entry leads to {address}, the secondary interface"),
-            "an EIP cannot be bound to an address that a DNAT entry uses",
-            "remove the DNAT entry, then plan again",
-        ));
+        host.findings.push(
+            Finding::refusal(
+                format!("a DNAT entry leads to {address}, the secondary interface"),
+                "an EIP cannot be bound to an address that a DNAT entry uses",
+                "remove the DNAT entry, then plan again",
+            )
+            .coded(Code::DnatOnEni),
+        );
     }
 
     let convert = match &place {
-        address::Place::Static(ip) => address::convert(desired, instance, *ip, policy, &mut host.findings),
+        address::Place::Static(ip) => {
+            address::convert(view, desired, instance, *ip, policy, &mut host.findings)
+        }
         address::Place::Eip(_) => Vec::new(),
     };
     let interface = eni::steps(view, desired, instance, own, vswitch, &mut host.findings);
-    let configure = configure(desired, observed, templates, &target, host)?;
+    let facts = observed.facts.get(&desired.name);
+    let configure = match policy.reach {
+        Reach::Everything => configure(desired, facts, templates, &target, host)?,
+        Reach::Cloud => Vec::new(),
+    };
     let eip = match &place {
         address::Place::Static(_) => None,
         address::Place::Eip(eip) => Some(*eip),
     };
     let cutover = address::cutover(eip, instance, own.map(|eni| &eni.id), &mut host.findings);
+    if !cutover.is_empty() {
+        of_move(host, view, desired, instance, own, vswitch);
+    }
     host.steps = [convert, interface, configure, cutover].concat();
-    host.findings.extend(unprovable(observed.facts.get(&desired.name), host.steps.is_empty()));
+    if policy.reach == Reach::Everything {
+        host.findings.extend(unprovable(facts, host.steps.is_empty()));
+    }
     Ok(())
+}
+
+/// What matters only because an address will move.
+fn of_move(
+    host: &mut HostPlan,
+    view: &CloudView,
+    desired: &HostDesired,
+    instance: &Instance,
+    own: Option<&Eni>,
+    vswitch: &VSwitch,
+) {
+    subnet::check(view, instance, vswitch, &mut host.findings);
+    let groups = own.map_or_else(|| group::wanted(desired, instance), |eni| eni.security_groups.clone());
+    let (port, source) = (desired.verify.inbound_port, desired.verify.source);
+    host.findings.extend(group::check_inbound(view, &groups, port, source));
+    let primary = instance.primary_ip;
+    if let Some(entry) = view.forwards.iter().find(|entry| !entry.any_port && entry.internal_ip == primary) {
+        host.findings.push(
+            Finding::refusal(
+                format!("DNAT entry {} leads from {} to {primary}", entry.id, entry.external_ip),
+                "an EIP cannot be bound to an address that a DNAT entry uses, so nothing could be taken back",
+                format!("remove DNAT entry {}, then plan again", entry.id),
+            )
+            .coded(Code::DnatOnHost),
+        );
+    }
+    host.findings.extend(notes::of_move(view, instance, own, host.known.inbound, &host.egress));
 }
 
 /// A host that cannot ask an echo service can never prove its egress address: whatever was done would be taken back.
@@ -140,7 +195,7 @@ fn unprovable(facts: Option<&Observation<Facts>>, idle: bool) -> Option<Finding>
             "its egress address cannot be probed, so the change would be made, not proven, and taken back";
         Finding::refusal(what, why, fix)
     };
-    (!asks).then_some(finding)
+    (!asks).then_some(finding.coded(Code::NoHttpClient))
 }
 
 fn check_instance(instance: &Instance, findings: &mut Vec<Finding>) -> Result<(), Finding> {
@@ -149,21 +204,28 @@ fn check_instance(instance: &Instance, findings: &mut Vec<Finding>) -> Result<()
             "the instance is in the classic network",
             "only instances in a VPC can have secondary interfaces and EIPs",
             "migrate it to a VPC first",
-        ));
+        )
+        .coded(Code::ClassicNetwork));
     }
     if instance.status != InstanceStatus::Running {
-        findings.push(Finding::refusal(
-            format!("the instance is {:?}", instance.status),
-            "its host part can only be done and proven while it runs",
-            "start it, then plan again",
-        ));
+        findings.push(
+            Finding::refusal(
+                format!("the instance is {:?}", instance.status),
+                "its host part can only be done and proven while it runs",
+                "start it, then plan again",
+            )
+            .coded(Code::InstanceNotRunning),
+        );
     }
     if !instance.locks.is_empty() {
-        findings.push(Finding::refusal(
-            format!("the instance is locked ({})", instance.locks.join(", ")),
-            "the cloud refuses changes of a locked instance",
-            "settle the account or the security lock, then plan again",
-        ));
+        findings.push(
+            Finding::refusal(
+                format!("the instance is locked ({})", instance.locks.join(", ")),
+                "the cloud refuses changes of a locked instance",
+                "settle the account or the security lock, then plan again",
+            )
+            .coded(Code::InstanceLocked),
+        );
     }
     Ok(())
 }
@@ -175,6 +237,7 @@ fn gateway(cidr: ipnet::Ipv4Net) -> Result<Ipv4Addr, Finding> {
             "it has no room for a gateway",
             "choose another vSwitch in eni.vswitch",
         )
+        .coded(Code::VswitchTooSmall)
     })
 }
 
@@ -198,24 +261,24 @@ fn route_target(
 /// The host's part. An interface that is not attached yet is not on the host, so its part is a preview.
 fn configure(
     desired: &HostDesired,
-    observed: &Observed,
+    facts: Option<&Observation<Facts>>,
     templates: &Templates,
     target: &RouteTarget,
     host: &mut HostPlan,
 ) -> Result<Vec<Step>, Finding> {
-    let facts = match observed.facts.get(&desired.name) {
+    let facts = match facts {
         Some(Observation::Seen(facts)) => facts,
         unseen => {
             let reason = match unseen {
                 Some(Observation::Unseen(reason)) => reason.as_str(),
                 _ => "it was not looked at",
             };
-            return Err(Finding {
-                severity: Severity::Unreachable,
-                what: format!("the host could not be looked at: {reason}"),
-                why: "what it has and needs is unknown".to_owned(),
-                fix: "make it reachable by SSH, then plan again".to_owned(),
-            });
+            return Err(Finding::unreachable(
+                format!("the host could not be looked at: {reason}"),
+                "what it has and needs is unknown",
+                "make it reachable by SSH, then plan again",
+            )
+            .coded(Code::HostUnreachable));
         }
     };
     if let Some(instance) = facts.instance.as_ref().filter(|instance| **instance != desired.instance) {
@@ -223,18 +286,19 @@ fn configure(
             format!("the host says it is {instance}, the inventory says {}", desired.instance),
             "the address leads to another host than the one the cloud steps would change",
             "correct the instance or the address in the inventory",
-        ));
+        )
+        .coded(Code::HostMistaken));
     }
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
             let refusals =
                 obstacles.into_iter().map(|found| Finding::refusal(found.what, found.why, found.fix));
-            host.findings.extend(refusals);
+            host.findings.extend(refusals.map(Finding::of_host));
             return Ok(Vec::new());
         }
     };
-    host.findings.extend(changes.warnings.iter().cloned());
+    host.findings.extend(changes.warnings.iter().cloned().map(Finding::of_host));
     if changes.is_empty() {
         return Ok(Vec::new());
     }

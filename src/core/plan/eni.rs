@@ -1,9 +1,9 @@
 //! The secondary interface: which one is the host's, and what it takes to have it.
 
-use super::{Finding, KnownEni, OWNER_TAG, Op, Step};
+use super::{Code, Finding, KnownEni, OWNER_TAG, Op, Step, attach, group};
 use crate::core::inventory::HostDesired;
 use crate::core::model::VSwitchId;
-use crate::core::observed::{CloudView, EipHolder, Eni, EniStatus, Instance, Observation, VSwitch};
+use crate::core::observed::{CloudView, EipHolder, Eni, EniStatus, Instance, VSwitch};
 
 /// The host's own secondary interface if it exists: the one with our tag, else an attached one that holds an EIP and has
 /// the wanted name (the procedure done by hand). One that is being deleted, as after a rollback, is none any more.
@@ -23,11 +23,14 @@ pub(super) fn find<'a>(
         })
         .collect();
     if let [first, second, ..] = tagged.as_slice() {
-        findings.push(Finding::refusal(
-            format!("two interfaces are tagged as this host's: {} and {}", first.id, second.id),
-            "which of them should carry the EIP is not known",
-            format!("delete the one that is not used, or remove its tag {OWNER_TAG}, then plan again"),
-        ));
+        findings.push(
+            Finding::refusal(
+                format!("two interfaces are tagged as this host's: {} and {}", first.id, second.id),
+                "which of them should carry the EIP is not known",
+                format!("delete the one that is not used, or remove its tag {OWNER_TAG}, then plan again"),
+            )
+            .coded(Code::EniAmbiguous),
+        );
     }
     let by_hand = || {
         view.eips.values().find_map(|eip| match &eip.holder {
@@ -55,13 +58,15 @@ pub(super) fn vswitch<'a>(
             "the interface needs a subnet",
             "correct eni.vswitch in the inventory",
         )
+        .coded(Code::VswitchMissing)
     })?;
     if Some(&vswitch.vpc) != instance.vpc.as_ref() || vswitch.zone != instance.zone {
         return Err(Finding::refusal(
             format!("vSwitch {} is in {} {}, the instance elsewhere", vswitch.id, vswitch.vpc, vswitch.zone),
             "an interface must be in the VPC and zone of its instance",
             format!("choose a vSwitch in {} in eni.vswitch", instance.zone),
-        ));
+        )
+        .coded(Code::VswitchElsewhere));
     }
     Ok(vswitch)
 }
@@ -83,33 +88,32 @@ pub(super) fn steps(
     if let Some(eni) = eni {
         return match (&eni.status, &eni.instance) {
             (EniStatus::InUse, Some(holder)) if *holder == instance.id => Vec::new(),
-            (EniStatus::Available, _) => vec![attach()],
+            (EniStatus::Available, _) => {
+                attach::check(view, instance, findings);
+                vec![attach()]
+            }
             (status, holder) => {
                 let holder = holder.as_ref().map_or("nothing".to_owned(), ToString::to_string);
-                findings.push(Finding::refusal(
-                    format!("interface {} is {status:?} at {holder}", eni.id),
-                    "another change of it is under way, or it belongs elsewhere",
-                    "wait until it is Available or InUse at this instance, then plan again",
-                ));
+                findings.push(
+                    Finding::refusal(
+                        format!("interface {} is {status:?} at {holder}", eni.id),
+                        "another change of it is under way, or it belongs elsewhere",
+                        "wait until it is Available or InUse at this instance, then plan again",
+                    )
+                    .coded(Code::EniBusy),
+                );
                 Vec::new()
             }
         };
     }
-    check_slots(view, instance, findings);
-    let security_groups = if desired.eni.security_groups.is_empty() {
-        instance.security_groups.clone()
-    } else {
-        desired.eni.security_groups.clone()
-    };
-    if !(1..=5).contains(&security_groups.len()) {
-        findings.push(Finding::refusal(
-            format!("{} security groups for the new interface", security_groups.len()),
-            "an interface takes one to five",
-            "list one to five groups in eni.security_groups",
-        ));
-    }
+    attach::check(view, instance, findings);
+    let security_groups = group::wanted(desired, instance);
+    group::check(view, instance, &security_groups, findings);
     let groups = security_groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     let address = desired.eni.primary_ip.map_or("(known after apply)".to_owned(), |ip| ip.to_string());
+    let resource_group = &desired.eni.resource_group;
+    let resource_group =
+        resource_group.as_ref().map_or_else(String::new, |group| format!(", resource group {group}"));
     let create = Step {
         op: Op::CreateEni {
             instance: instance.id.clone(),
@@ -117,36 +121,15 @@ pub(super) fn steps(
             vswitch: vswitch.id.clone(),
             security_groups,
             primary_ip: desired.eni.primary_ip,
+            resource_group: desired.eni.resource_group.clone(),
         },
         why: "the instance has no secondary interface of ours".to_owned(),
         diff: vec![format!(
-            "+ interface {} in {}, address {address}, groups {groups}",
+            "+ interface {} in {}, address {address}, groups {groups}{resource_group}",
             desired.eni.name, vswitch.id
         )],
     };
     vec![create, attach()]
-}
-
-fn check_slots(view: &CloudView, instance: &Instance, findings: &mut Vec<Finding>) {
-    let used = view.enis.values().filter(|eni| eni.instance.as_ref() == Some(&instance.id)).count();
-    match view.eni_quantity.get(&instance.instance_type) {
-        Some(Observation::Seen(quantity)) if used < usize::try_from(*quantity).unwrap_or(usize::MAX) => {}
-        Some(Observation::Seen(quantity)) => findings.push(Finding::refusal(
-            format!("{} takes {quantity} interfaces and {used} are attached", instance.instance_type),
-            "there is no slot for another one",
-            "detach an unused interface or choose a larger instance type",
-        )),
-        Some(Observation::Unseen(reason)) => findings.push(Finding::warning(
-            format!("how many interfaces {} takes could not be read: {reason}", instance.instance_type),
-            "attaching may be refused after the interface was created",
-            "grant ecs:DescribeInstanceTypes",
-        )),
-        None => findings.push(Finding::warning(
-            format!("instance type {} is not known to the cloud's catalogue", instance.instance_type),
-            "attaching may be refused after the interface was created",
-            "check the instance type's limit of interfaces by hand",
-        )),
-    }
 }
 
 /// What is known of an interface.

@@ -3,20 +3,28 @@
 //! Pure and deterministic. Must never guess a value that only applying can tell; such values are "known after apply".
 
 mod address;
+mod attach;
 mod build;
 mod calls;
+mod charge;
+mod code;
 mod egress;
 mod eni;
 mod finding;
 mod fleet;
+mod group;
+mod notes;
 mod op;
 pub mod rc_local;
 pub mod route;
 mod show;
 mod stale;
+mod subnet;
 
-pub use build::{Observed, Policy, plan};
+pub use build::{Observed, Policy, Reach, plan};
 pub use calls::{Calls, calls, is_write};
+pub use charge::needs_change;
+pub use code::Code;
 pub use egress::expected_egress;
 pub use finding::{Finding, Severity};
 pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
@@ -85,6 +93,12 @@ pub struct Step {
 }
 
 impl HostPlan {
+    /// It has a step of this kind.
+    #[must_use]
+    pub fn has(&self, kind: StepKind) -> bool {
+        self.steps.iter().any(|step| step.op.kind() == kind)
+    }
+
     /// Why nothing is done: the weightiest finding and its fix; empty if there is none.
     #[must_use]
     pub fn reason(&self) -> String {

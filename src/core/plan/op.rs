@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use serde::{Deserialize, Serialize};
 
 use super::RouteTarget;
-use crate::core::model::{AllocationId, EniId, InstanceId, MacAddr, SecurityGroupId, VSwitchId};
+use crate::core::model::{
+    AllocationId, EniId, InstanceId, MacAddr, ResourceGroupId, SecurityGroupId, VSwitchId,
+};
 use crate::core::observed::EipHolder;
 
 /// The steps of the procedure in the order in which they are run. The host's part comes before the EIP moves, so that
@@ -109,6 +111,9 @@ pub enum Op {
         security_groups: Vec<SecurityGroupId>,
         /// Its address, if the inventory wants a certain one.
         primary_ip: Option<Ipv4Addr>,
+        /// Its resource group, if the inventory wants a certain one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        resource_group: Option<ResourceGroupId>,
     },
     /// `AttachNetworkInterface`.
     AttachEni {

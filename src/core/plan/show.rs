@@ -1,10 +1,12 @@
 //! A plan as text for people and as JSON for machines. Pure strings; every line that quotes a host is cleaned.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use serde_json::json;
 
-use super::{HostPlan, Plan, Severity, Verdict};
+use super::{Code, Finding, HostPlan, Plan, Severity, Verdict};
+use crate::core::preflight::{findings_text, fold};
 use crate::core::text::clean;
 
 /// Longest line of a diff that is shown, in bytes.
@@ -26,9 +28,17 @@ pub enum Detail {
 #[must_use]
 pub fn plan_text(plan: &Plan, detail: Detail) -> String {
     let mut out = String::new();
+    // What several hosts have in common is told once, after them.
+    let mut times: BTreeMap<Code, usize> = BTreeMap::new();
     for host in &plan.hosts {
-        host_text(&mut out, host, detail);
+        let codes: BTreeSet<Code> = host.findings.iter().map(|finding| finding.code).collect();
+        codes.into_iter().for_each(|code| *times.entry(code).or_default() += 1);
     }
+    let shared = |finding: &Finding| times.get(&finding.code).is_some_and(|times| *times > 1);
+    for host in &plan.hosts {
+        host_text(&mut out, host, detail, &shared);
+    }
+    out += &findings_text(&fold(plan, shared));
     let counts = [
         (Verdict::Change, "to change"),
         (Verdict::Unchanged, "unchanged"),
@@ -63,7 +73,7 @@ pub fn plan_text(plan: &Plan, detail: Detail) -> String {
     out
 }
 
-fn host_text(out: &mut String, host: &HostPlan, detail: Detail) {
+fn host_text(out: &mut String, host: &HostPlan, detail: Detail, shared: &impl Fn(&Finding) -> bool) {
     let (sign, verdict) = match host.verdict {
         Verdict::Change => ('~', "change"),
         Verdict::Unchanged => ('=', "unchanged"),
@@ -89,17 +99,27 @@ fn host_text(out: &mut String, host: &HostPlan, detail: Detail) {
         }
     }
     for finding in &host.findings {
-        let severity = match finding.severity {
-            Severity::Refusal => "refused",
-            Severity::Unreachable => "unreachable",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
+        if shared(finding) {
+            continue;
+        }
         let text = |text: &str| clean(text.as_bytes(), LINE);
-        let _ = writeln!(out, "    {severity}: {}: {}", text(&finding.what), text(&finding.why));
+        let _ = write!(out, "    {}: {}", finding.label(), text(&finding.what));
+        // Notes are many and always the same; the preflight says why they matter.
+        let why = if finding.severity == Severity::Note {
+            String::new()
+        } else {
+            format!(": {}", text(&finding.why))
+        };
+        let _ = writeln!(out, "{why}");
         if !finding.fix.is_empty() {
             let _ = writeln!(out, "      fix: {}", text(&finding.fix));
         }
+    }
+    let mut codes: Vec<&str> =
+        host.findings.iter().filter(|finding| shared(finding)).map(|finding| finding.code.as_str()).collect();
+    codes.dedup();
+    if !codes.is_empty() {
+        let _ = writeln!(out, "    found, see below: {}", codes.join(", "));
     }
 }
 

@@ -15,6 +15,7 @@ fn ops() -> Vec<Op> {
             vswitch: "vsw-1".parse().unwrap(),
             security_groups: Vec::new(),
             primary_ip: None,
+            resource_group: None,
         },
         Op::AttachEni { instance: instance.clone() },
         Op::UnassociateEip { from: EipHolder::Instance(instance), private_ip: None },

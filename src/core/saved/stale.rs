@@ -2,7 +2,7 @@
 
 use super::{Fingerprint, SavedHost, SavedPlan};
 use crate::core::inventory::HostDesired;
-use crate::core::plan::{Finding, HostPlan, Observed, Plan, Verdict, differences};
+use crate::core::plan::{Code, Finding, HostPlan, Observed, Plan, Verdict, differences};
 
 impl SavedPlan {
     /// The plan to follow for these hosts: what was saved where everything is as it was, else a refusal with what has
@@ -51,7 +51,7 @@ fn stale(plan: &HostPlan, what: &str) -> HostPlan {
     HostPlan {
         verdict: Verdict::Stale,
         steps: Vec::new(),
-        findings: vec![Finding::refusal(what, why, "plan again")],
+        findings: vec![Finding::refusal(what, why, "plan again").coded(Code::PlanStale)],
         ..plan.clone()
     }
 }

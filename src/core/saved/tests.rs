@@ -18,7 +18,7 @@ fn world() -> (HostDesired, Observed) {
 }
 
 fn planned(host: &HostDesired, observed: &Observed) -> Plan {
-    plan(&[host], observed, &Templates::builtin().unwrap(), &Policy { now_ms: 0 })
+    plan(&[host], observed, &Templates::builtin().unwrap(), &Policy::default())
 }
 
 /// Made once: rendering takes its time.

@@ -53,7 +53,8 @@ impl HostTask {
     }
 
     pub(super) async fn create_eni(&self, op: &Op) -> Answer {
-        let Op::CreateEni { instance, name, vswitch, security_groups, primary_ip } = op else {
+        let Op::CreateEni { instance, name, vswitch, security_groups, primary_ip, resource_group } = op
+        else {
             return Answer::Refused("not a step that creates an interface".to_owned());
         };
         let spec = EniSpec {
@@ -61,6 +62,7 @@ impl HostTask {
             vswitch: vswitch.clone(),
             security_groups: security_groups.clone(),
             primary_ip: *primary_ip,
+            resource_group: resource_group.clone(),
             tags: [(OWNER_TAG.to_owned(), instance.to_string())].into(),
         };
         // A token is forgotten after a while, the tag is not: whoever may have created it looks before creating it again.

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use data_encoding::HEXLOWER;
 
 use crate::core::model::Secret;
-use crate::lab::emulator::AccessKey;
+use crate::lab::emulator::{AccessKey, Tuning};
 use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION};
 use crate::lab::{paths, tool};
 
@@ -90,11 +90,12 @@ fn inventory(spec: &LabSpec) -> String {
     let [text_echo, json_echo] = echo_urls();
     let mut text = format!(
         "# The hosts of this lab. It is as temporary as the lab.\n\
-         cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  endpoints:\n    \
-         ecs: {}\n    vpc: {}\n\
+         cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  quota_share: 100\n  limits: {{eips: {}}}\n  \
+         endpoints:\n    ecs: {}\n    vpc: {}\n\
          defaults:\n  ssh:\n    user: root\n    key: {}\n    known_hosts: [{}]\n  \
          verify:\n    echo:\n      - {text_echo}\n      - {json_echo}\n\
          hosts:\n",
+        Tuning::default().eip_quota,
         endpoint(ECS_PORT),
         endpoint(VPC_PORT),
         paths::key().display(),

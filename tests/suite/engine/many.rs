@@ -143,7 +143,7 @@ impl Many {
             Behaviour { goes: goes.to_vec(), begun: Arc::clone(&begun), facts: facts.collect(), leases };
         let world = World { transport: Arc::new(transport), ..rig.world.clone() };
         let refs: Vec<&HostDesired> = hosts.iter().collect();
-        let plan = plan(&refs, &observed, &world.templates, &Policy { now_ms: 0 });
+        let plan = plan(&refs, &observed, &world.templates, &Policy::default());
         for (goes, plan) in goes.iter().zip(&plan.hosts) {
             let expected = match goes {
                 Goes::Unreachable => Verdict::Unreachable,

@@ -163,7 +163,7 @@ impl Rig {
             claims: Claims::new("ann@bastion".parse().unwrap()),
         };
         let (host, discovered) = (host(), look(&cloud));
-        let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy { now_ms: 0 });
+        let plan = plan(&[&host], &discovered.observed, &world.templates, &Policy::default());
         Self { cloud, journal, world, host, discovered, plan, run, events }
     }
 

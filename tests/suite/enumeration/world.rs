@@ -74,6 +74,7 @@ pub(super) fn began() -> Began {
             vswitch: "vsw-1".parse().unwrap(),
             security_groups: Vec::new(),
             primary_ip: None,
+            resource_group: None,
         },
         Op::AttachEni { instance: instance.clone() },
         Op::Configure { route },

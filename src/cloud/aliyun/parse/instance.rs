@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::Rec;
 use crate::core::model::EniId;
-use crate::core::observed::{ChargeType, Instance, InstanceEip, InstanceStatus, InternetChargeType};
+use crate::core::observed::{
+    ChargeType, FoundInstance, Instance, InstanceEip, InstanceStatus, InternetChargeType,
+};
 use crate::ports::CloudError;
 
 /// An instance, and the interfaces its record names.
@@ -65,9 +67,23 @@ pub(in super::super) fn instance(value: &Value) -> Result<InstanceRecord, CloudE
         primary_ip,
         security_groups: rec.texts("SecurityGroupIds.SecurityGroupId")?,
         locks: rec.locks(),
+        started: rec.text("StartTime"),
+        io_optimized: rec.flag("IoOptimized"),
     };
     let enis = interfaces().map(|item| item.need("NetworkInterfaceId")).collect::<Result<_, _>>()?;
     Ok(InstanceRecord { instance, enis })
+}
+
+/// One instance of a search. Where its record does not fit, it is the reason why.
+pub(in super::super) fn found(value: &Value) -> Result<FoundInstance, CloudError> {
+    let rec = Rec::new("DescribeInstances", value);
+    let tag = |tag: Rec<'_>| Some((tag.text("TagKey")?, tag.text("TagValue").unwrap_or_default()));
+    Ok(FoundInstance {
+        id: rec.need("InstanceId")?,
+        name: rec.text("InstanceName").unwrap_or_default(),
+        tags: rec.list("Tags.Tag").filter_map(tag).collect(),
+        record: instance(value).map(|record| record.instance).map_err(|error| error.message),
+    })
 }
 
 fn status(text: String) -> InstanceStatus {

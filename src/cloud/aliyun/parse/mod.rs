@@ -3,6 +3,7 @@
 //! Tolerates absent wrappers, empty text for "none" and unknown fields; anything else that does not fit is an error that
 //! names the action and the field, never a guess.
 
+mod account;
 mod instance;
 mod interface;
 mod network;
@@ -12,7 +13,8 @@ use std::str::FromStr;
 
 use serde_json::Value;
 
-pub(super) use instance::{InstanceRecord, instance, instances};
+pub(super) use account::{attribute, ingress, nat_gateway, security_group, total, vpc};
+pub(super) use instance::{InstanceRecord, found, instance, instances};
 pub(super) use interface::{EniRecord, eip, eips, eni, enis, has_tag_value};
 pub(super) use network::{default_route, forward, internet_gateway, snat, vswitch};
 

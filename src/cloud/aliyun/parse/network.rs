@@ -20,6 +20,7 @@ pub(in super::super) fn vswitch(value: &Value) -> Result<VSwitch, CloudError> {
         cidr: rec.need::<Ipv4Net>("CidrBlock")?.trunc(),
         free_addresses: rec.need("AvailableIpAddressCount")?,
         route_table: rec.text("RouteTable.RouteTableId"),
+        acl: rec.text("NetworkAclId"),
     })
 }
 
@@ -53,13 +54,14 @@ pub(in super::super) fn snat(value: &Value, gateway: &NatGatewayId) -> Result<Op
 }
 
 /// One DNAT entry.
-pub(in super::super) fn forward(value: &Value) -> Result<ForwardEntry, CloudError> {
+pub(in super::super) fn forward(value: &Value, gateway: &NatGatewayId) -> Result<ForwardEntry, CloudError> {
     let rec = Rec::new("DescribeForwardTableEntries", value);
     let any = |path| rec.text(path).is_some_and(|text| text.eq_ignore_ascii_case("any"));
     Ok(ForwardEntry {
         id: rec.need("ForwardEntryId")?,
         external_ip: rec.need("ExternalIp")?,
         internal_ip: rec.need("InternalIp")?,
+        nat_gateway: Some(gateway.clone()),
         any_port: any("ExternalPort") && any("InternalPort") && any("IpProtocol"),
     })
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "a script reads better when it hands its answers over")]
 
 mod calls;
+mod checks;
 mod matrix;
 mod pace;
 mod roles;

@@ -141,6 +141,7 @@ async fn one_view_covers_everything() {
         addresses: ["203.0.0.1", "203.0.113.7", "192.0.2.9"].map(|a| a.parse().unwrap()).to_vec(),
         vswitches: ["vsw-none", "vsw-gone", "vsw-7"].map(id).to_vec(),
         owner_tag: TAG.to_owned(),
+        checks: None,
     };
     let view = cloud.view(&scope).await.unwrap();
     assert_eq!(view.instances.len(), 3);

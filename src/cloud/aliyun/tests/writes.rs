@@ -8,6 +8,7 @@ pub(super) fn spec() -> EniSpec {
         vswitch: id("vsw-1"),
         security_groups: vec![id("sg-2"), id("sg-1")],
         primary_ip: Some("10.0.0.9".parse().unwrap()),
+        resource_group: Some(id("rg-1")),
         tags: BTreeMap::from([("egressctl:instance".to_owned(), "i-1".to_owned())]),
     }
 }
@@ -58,6 +59,7 @@ async fn every_write_sends_exactly_the_documented_parameters() {
                 ("NetworkInterfaceName", "web-1 second"),
                 ("PrimaryIpAddress", "10.0.0.9"),
                 R,
+                ("ResourceGroupId", "rg-1"),
                 ("SecurityGroupIds.1", "sg-2"),
                 ("SecurityGroupIds.2", "sg-1"),
                 ("Tag.1.Key", "egressctl:instance"),

@@ -1,12 +1,10 @@
-//! What belongs to the account: who calls, regions, security groups.
+//! What belongs to the account: who calls, regions, quotas.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::super::answer::{dry_run, either, second};
 use super::super::errors::ApiError;
-use super::super::state::SecurityGroup;
 use super::super::verify::Caller;
-use super::{Context, Done, matches};
+use super::{Context, Done};
 use crate::lab::spec::{RAM_ROLE, REGION};
 
 /// The lab's account.
@@ -44,38 +42,22 @@ pub(super) fn regions(_: &mut Context<'_>) -> Result<Done, ApiError> {
     }] } }))
 }
 
-/// `DescribeSecurityGroups`.
-pub(super) fn security_groups(context: &mut Context<'_>) -> Result<Done, ApiError> {
-    let (cloud, params) = (&*context.cloud, context.params);
-    let ids = params.json_list("SecurityGroupIds", 100)?;
-    let found: Vec<&SecurityGroup> = cloud
-        .security_groups
-        .values()
-        .filter(|group| {
-            ids.as_ref().is_none_or(|ids| ids.contains(&group.id))
-                && matches(params, "SecurityGroupId", &group.id)
-                && matches(params, "VpcId", &group.vpc)
-                && matches(params, "NetworkType", "vpc")
-                && matches(params, "SecurityGroupType", "normal")
-        })
-        .collect();
-    dry_run(params)?;
-    let (page, mut members) = either(params, found, 1..=100, |group| group.id.clone())?;
-    members.insert("RegionId".to_owned(), REGION.into());
-    let items = page
+/// The attributes of the vendor's list that the lab knows.
+const ENI_LIMIT: &str = "max-elastic-network-interfaces";
+const GROUP_LIMIT: &str = "max-security-groups";
+
+/// `DescribeAccountAttributes`. Attributes that the lab does not know are left out.
+pub(super) fn attributes(context: &mut Context<'_>) -> Result<Done, ApiError> {
+    let wanted = context.params.list("AttributeName");
+    let items: Vec<Value> = [(ENI_LIMIT, context.tuning.eni_quota), (GROUP_LIMIT, 100)]
         .into_iter()
-        .map(|group| {
+        .filter(|(name, _)| wanted.is_empty() || wanted.contains(name))
+        .map(|(name, value)| {
             json!({
-                "SecurityGroupId": group.id,
-                "SecurityGroupName": group.id,
-                "SecurityGroupType": "normal",
-                "VpcId": group.vpc,
-                "Description": "",
-                "ServiceManaged": false,
-                "CreationTime": second(cloud.began_ms),
-                "Tags": { "Tag": [] },
+                "AttributeName": name,
+                "AttributeValues": { "ValueItem": [{ "Value": value.to_string() }] },
             })
         })
         .collect();
-    Done::page("SecurityGroups", "SecurityGroup", items, members)
+    Done::read(json!({ "AccountAttributeItems": { "AccountAttributeItem": items } }))
 }

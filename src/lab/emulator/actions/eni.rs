@@ -27,6 +27,7 @@ pub(super) fn create(context: &mut Context<'_>) -> Result<Done, ApiError> {
         source_dest_check: params.flag("SourceDestCheck")?,
         delete_on_release: params.get("DeleteOnRelease").is_none() || params.flag("DeleteOnRelease")?,
         tags: tags(params)?,
+        resource_group: params.get("ResourceGroupId").unwrap_or(super::RESOURCE_GROUP).to_owned(),
     };
     if params.get("InstanceType").is_some_and(|kind| kind != "Secondary") {
         return Err(invalid("InstanceType", "must be Secondary in the lab"));
@@ -68,6 +69,7 @@ fn created(eni: &Eni) -> serde_json::Value {
         "SecurityGroupIds": { "SecurityGroupId": eni.security_groups },
         "SourceDestCheck": eni.source_dest_check,
         "ServiceManaged": false,
+        "ResourceGroupId": eni.resource_group,
         "Tags": ecs_tags(&eni.tags),
         "VSwitchId": eni.vswitch,
         "VpcId": VPC,

@@ -33,6 +33,7 @@ fn is_wanted(params: &Params, eni: &Eni) -> bool {
     matches(params, "InstanceId", eni.instance.as_ref().map_or("", |id| id.as_str()))
         && matches(params, "Status", eni.status.as_str())
         && matches(params, "Type", kind(eni))
+        && matches(params, "ResourceGroupId", &eni.resource_group)
         && matches(params, "VSwitchId", eni.vswitch.as_str())
         && matches(params, "VpcId", VPC)
         && matches(params, "NetworkInterfaceName", &eni.name)
@@ -85,6 +86,7 @@ fn record(cloud: &Cloud, eni: &Eni) -> Value {
         "SourceDestCheck": eni.source_dest_check,
         "DeleteOnRelease": eni.delete_on_release,
         "ServiceManaged": false,
+        "ResourceGroupId": eni.resource_group,
         "CreationTime": second(cloud.began_ms),
         "Tags": ecs_tags(&eni.tags),
         "VSwitchId": eni.vswitch,

@@ -6,7 +6,7 @@ use super::super::answer::{dry_run, either, minute};
 use super::super::errors::ApiError;
 use super::super::params::Params;
 use super::super::state::{Cloud, Holder, Instance, InstanceType};
-use super::{Context, Done, ecs_tags, has_tags, matches};
+use super::{Context, Done, RESOURCE_GROUP, ecs_tags, fits, has_tags, matches};
 use crate::lab::spec::{REGION, VPC, ZONE};
 
 /// The lab does not stop instances by the API.
@@ -46,7 +46,8 @@ fn is_wanted(params: &Params, instance: &Instance) -> bool {
         && matches(params, "VSwitchId", instance.vswitch.as_str())
         && matches(params, "ZoneId", ZONE)
         && matches(params, "InstanceNetworkType", "vpc")
-        && matches(params, "InstanceName", &instance.name)
+        && fits(params, "InstanceName", &instance.name)
+        && matches(params, "ResourceGroupId", RESOURCE_GROUP)
         && matches(params, "InstanceType", &instance.instance_type)
         && matches(params, "ImageId", &instance.image)
         && matches(params, "InstanceChargeType", instance.charge.as_str())
@@ -85,6 +86,7 @@ fn record(cloud: &Cloud, instance: &Instance) -> Value {
         "ZoneId": ZONE,
         "InstanceType": instance.instance_type,
         "ImageId": instance.image,
+        "ResourceGroupId": RESOURCE_GROUP,
         "InstanceNetworkType": "vpc",
         "InstanceChargeType": instance.charge,
         "InternetChargeType": instance.traffic,

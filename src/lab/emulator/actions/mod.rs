@@ -7,6 +7,7 @@ mod charge;
 mod eip;
 mod eni;
 mod eni_read;
+mod group;
 mod instance;
 mod nat;
 mod route;
@@ -120,7 +121,8 @@ enum Region {
 /// One action of the API.
 #[derive(Debug)]
 pub(crate) struct Action {
-    product: Product,
+    /// Its product.
+    pub product: Product,
     /// Its name.
     pub name: &'static str,
     /// It changes something.
@@ -156,11 +158,13 @@ impl Action {
 use Product::{Ecs, Sts, Vpc};
 
 /// Every action the emulator knows.
-pub(crate) static ACTIONS: [Action; 27] = [
+pub(crate) static ACTIONS: [Action; 29] = [
     read(Ecs, "DescribeInstances", instance::describe),
     read(Ecs, "DescribeInstanceTypes", instance::describe_types).anywhere(),
     read(Ecs, "DescribeNetworkInterfaces", eni_read::describe),
-    read(Ecs, "DescribeSecurityGroups", account::security_groups),
+    read(Ecs, "DescribeSecurityGroups", group::describe),
+    read(Ecs, "DescribeSecurityGroupAttribute", group::attribute),
+    read(Ecs, "DescribeAccountAttributes", account::attributes),
     read(Ecs, "DescribeRegions", account::regions).anywhere(),
     write(Ecs, "ModifyInstanceChargeType", charge::modify).with_token(),
     write(Ecs, "ConvertNatPublicIpToEip", charge::convert),
@@ -207,6 +211,23 @@ impl Action {
     }
 }
 
+/// The resource group of everything that was not put into another one.
+const RESOURCE_GROUP: &str = "rg-lab";
+
+/// A filter parameter with `*` for any text is absent or fits this value.
+fn fits(params: &Params, key: &str, value: &str) -> bool {
+    let Some(pattern) = params.get(key) else { return true };
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(first)) else { return false };
+    let mut last = None;
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+        last = Some(part);
+    }
+    last.map_or(rest.is_empty(), |last| last.is_empty() || value.ends_with(last))
+}
+
 /// A filter parameter is absent or has this value.
 fn matches(params: &Params, key: &str, value: &str) -> bool {
     params.get(key).is_none_or(|wanted| wanted == value)
@@ -225,4 +246,30 @@ fn ecs_tags(tags: &std::collections::BTreeMap<String, String>) -> Value {
     let list: Vec<Value> =
         tags.iter().map(|(k, v)| serde_json::json!({ "TagKey": k, "TagValue": v })).collect();
     serde_json::json!({ "Tag": list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stars_stand_for_any_text() {
+        let fits = |pattern: &str, value: &str| {
+            let params: Params = [("N".to_owned(), pattern.to_owned())].into_iter().collect();
+            super::fits(&params, "N", value)
+        };
+        for (pattern, value) in [
+            ("web-1", "web-1"),
+            ("web-*", "web-1"),
+            ("*-1", "web-1"),
+            ("*b*1", "web-1"),
+            ("*", ""),
+            ("w**1", "web-1"),
+        ] {
+            assert!(fits(pattern, value), "{pattern} {value}");
+        }
+        for (pattern, value) in [("web", "web-1"), ("*-1", "web-12"), ("db*", "web-1"), ("*b*2", "web-1")] {
+            assert!(!fits(pattern, value), "{pattern} {value}");
+        }
+    }
 }

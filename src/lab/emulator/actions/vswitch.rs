@@ -61,7 +61,7 @@ fn record(cloud: &Cloud, vswitch: &VSwitch) -> Value {
     })
 }
 
-/// `DescribeVpcAttribute`. There is no IPv4 gateway.
+/// `DescribeVpcAttribute`.
 pub(super) fn vpc(context: &mut Context<'_>) -> Result<Done, ApiError> {
     if context.params.required("VpcId")? != VPC {
         return Err(VPC_UNKNOWN.into());
@@ -77,7 +77,7 @@ pub(super) fn vpc(context: &mut Context<'_>) -> Result<Done, ApiError> {
         "Status": "Available",
         "Description": "",
         "IsDefault": false,
-        "Ipv4GatewayId": "",
+        "Ipv4GatewayId": cloud.ipv4_gateway.as_deref().unwrap_or_default(),
         "SupportIpv4Gateway": true,
         "VRouterId": super::route::ROUTER,
         "OwnerId": ACCOUNT_NUMBER,

@@ -2,6 +2,8 @@
 
 mod client;
 mod fabric;
+mod faults;
+mod groups;
 mod procedure;
 mod reading;
 mod refusals;

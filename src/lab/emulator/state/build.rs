@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::str::FromStr;
 
 use super::{
-    ChargeType, Cloud, Eip, EipStatus, Eni, EniStatus, Holder, Instance, InstanceType, RouteTable,
+    ChargeType, Cloud, Eip, EipStatus, Eni, EniStatus, GroupRule, Holder, Instance, InstanceType, RouteTable,
     SecurityGroup, SnatEntry, TrafficCharge, VSwitch,
 };
 use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
@@ -44,10 +44,7 @@ impl Cloud {
             enis: BTreeMap::new(),
             eips: BTreeMap::new(),
             vswitches: BTreeMap::new(),
-            security_groups: BTreeMap::from([(
-                GROUP.to_owned(),
-                SecurityGroup { id: GROUP.to_owned(), vpc: VPC.to_owned() },
-            )]),
+            security_groups: BTreeMap::from([(GROUP.to_owned(), group())]),
             instance_types: [(HOST_TYPE, 3, true), (BASTION_TYPE, 2, false)]
                 .into_iter()
                 .map(|(id, eni_quantity, hot_plug)| {
@@ -57,6 +54,7 @@ impl Cloud {
             nat_gateway: made(NAT_GATEWAY),
             snat: BTreeMap::new(),
             forwards: BTreeMap::new(),
+            ipv4_gateway: None,
             route_tables: BTreeMap::new(),
             began_ms,
             seed,
@@ -114,7 +112,8 @@ impl Cloud {
     }
 
     fn host(&mut self, host: &HostSpec) {
-        let prepaid = host.case == Case::PrePaid;
+        let by_bandwidth = host.case == Case::PrePaid;
+        let prepaid = by_bandwidth || host.case == Case::PrePaidByTraffic;
         let done = host.case == Case::Done;
         let instance = Instance {
             id: host.instance.clone(),
@@ -122,7 +121,7 @@ impl Cloud {
             instance_type: HOST_TYPE.to_owned(),
             image: image(host.flavour).to_owned(),
             charge: if prepaid { ChargeType::PrePaid } else { ChargeType::PostPaid },
-            traffic: if prepaid { TrafficCharge::PayByBandwidth } else { TrafficCharge::PayByTraffic },
+            traffic: if by_bandwidth { TrafficCharge::PayByBandwidth } else { TrafficCharge::PayByTraffic },
             bandwidth: if done { 0 } else { BANDWIDTH },
             days: prepaid.then_some(300),
             public: (!done).then_some(host.public),
@@ -199,5 +198,18 @@ fn plain_eni(id: EniId, mac: MacAddr, address: Ipv4Addr, vswitch: &VSwitchId) ->
         source_dest_check: false,
         delete_on_release: false,
         tags: BTreeMap::new(),
+        resource_group: "rg-lab".to_owned(),
+    }
+}
+
+/// A basic group that lets SSH and the web in from everywhere.
+fn group() -> SecurityGroup {
+    let rule = |ports| GroupRule { protocol: "TCP", ports, source: "0.0.0.0/0", accept: true, priority: 1 };
+    SecurityGroup {
+        id: GROUP.to_owned(),
+        vpc: VPC.to_owned(),
+        kind: "normal",
+        limit: 6000,
+        rules: vec![rule("22/22"), rule("80/80"), rule("443/443")],
     }
 }

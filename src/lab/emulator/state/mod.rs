@@ -19,7 +19,9 @@ use serde::Serialize;
 pub(crate) use eip::{Eip, EipStatus, Holder, Target};
 pub(crate) use eni::{Eni, EniStatus, NewEni};
 pub(crate) use instance::{ChargeType, Instance, TrafficCharge};
-pub(crate) use network::{ForwardEntry, InstanceType, RouteTable, SecurityGroup, SnatEntry, VSwitch};
+pub(crate) use network::{
+    ForwardEntry, GroupRule, InstanceType, RouteTable, SecurityGroup, SnatEntry, VSwitch,
+};
 
 use crate::core::model::{AllocationId, EniId, InstanceId, NatGatewayId, VSwitchId};
 
@@ -63,6 +65,8 @@ pub(crate) struct Cloud {
     pub snat: BTreeMap<String, SnatEntry>,
     /// DNAT entries of the NAT gateway by id.
     pub forwards: BTreeMap<String, ForwardEntry>,
+    /// `Ipv4GatewayId` of the VPC.
+    pub ipv4_gateway: Option<String>,
     /// Route tables by id.
     pub route_tables: BTreeMap<String, RouteTable>,
     /// When the lab began, in milliseconds since 1970: base of creation and expiry times.

@@ -34,13 +34,34 @@ impl VSwitch {
     }
 }
 
-/// A security group.
+/// A security group. The lab's network does not filter by it.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct SecurityGroup {
     /// `SecurityGroupId`.
     pub id: String,
     /// `VpcId`.
     pub vpc: String,
+    /// `SecurityGroupType`: `normal` or `enterprise`.
+    pub kind: &'static str,
+    /// Private addresses it takes in all.
+    pub limit: usize,
+    /// What it lets in and what it keeps out.
+    pub rules: Vec<GroupRule>,
+}
+
+/// A rule for what comes in.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct GroupRule {
+    /// `IpProtocol`.
+    pub protocol: &'static str,
+    /// `PortRange`.
+    pub ports: &'static str,
+    /// `SourceCidrIp`.
+    pub source: &'static str,
+    /// `Policy` is `Accept`.
+    pub accept: bool,
+    /// `Priority`.
+    pub priority: u8,
 }
 
 /// An instance type.
@@ -90,6 +111,19 @@ pub(crate) struct RouteTable {
 }
 
 impl Cloud {
+    /// Instances with this group.
+    #[must_use]
+    pub(crate) fn instances_in(&self, group: &str) -> usize {
+        self.instances.values().filter(|it| it.security_groups.iter().any(|own| own == group)).count()
+    }
+
+    /// Private addresses that the group still takes.
+    #[must_use]
+    pub(crate) fn room_in(&self, group: &SecurityGroup) -> usize {
+        let used = self.enis.values().filter(|eni| eni.security_groups.contains(&group.id)).count();
+        group.limit.saturating_sub(used)
+    }
+
     /// An interface has this address.
     #[must_use]
     pub(crate) fn is_taken(&self, address: Ipv4Addr) -> bool {

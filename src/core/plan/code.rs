@@ -1,0 +1,145 @@
+//! The closed list of what can be found, by names that scripts and people can rely on; `docs/preflight.md` explains each.
+//!
+//! A code is never reused for something else, and never goes: old journals and saved plans name them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+use super::Severity::{Note, Refusal, Unreachable, Warning};
+
+macro_rules! codes {
+    ($($name:ident $text:literal [$($severity:ident),+];)*) => {
+        /// What kind of thing was found.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Code {
+            $(#[doc = concat!("`", $text, "`")] $name,)*
+            /// Anything else: found by an older or a later version.
+            #[default]
+            #[serde(other)]
+            Other,
+        }
+
+        impl Code {
+            /// All codes but [`Code::Other`], in the order of the documents.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text,)* Self::Other => "other" }
+            }
+
+            /// How much findings of this kind can matter.
+            #[must_use]
+            pub const fn severities(self) -> &'static [Severity] {
+                match self { $(Self::$name => &[$($severity),+],)* Self::Other => &[Refusal, Unreachable, Warning, Note] }
+            }
+        }
+    };
+}
+
+codes! {
+    InstanceMissing "instance-missing" [Refusal];
+    ClassicNetwork "classic-network" [Refusal];
+    InstanceNotRunning "instance-not-running" [Refusal];
+    InstanceLocked "instance-locked" [Refusal];
+    BandwidthZero "bandwidth-zero" [Refusal];
+    SubscriptionEnding "subscription-ending" [Refusal];
+    SubscriptionEndUnknown "subscription-end-unknown" [Warning];
+    ChargeType "charge-type" [Refusal];
+    ChargeTypeRefused "charge-type-refused" [Refusal];
+    ChargeTypeCost "charge-type-cost" [Warning];
+    NoPublicAddress "no-public-address" [Refusal];
+    TwoPublicAddresses "two-public-addresses" [Refusal];
+    EipLocked "eip-locked" [Refusal];
+    EipInTransition "eip-in-transition" [Refusal];
+    EipElsewhere "eip-elsewhere" [Refusal];
+    EipShared "eip-shared" [Refusal];
+    EipQuota "eip-quota" [Refusal];
+    EniAmbiguous "eni-ambiguous" [Refusal];
+    EniBusy "eni-busy" [Refusal];
+    EniSlots "eni-slots" [Refusal];
+    EniSlotsUnknown "eni-slots-unknown" [Warning];
+    EniHotPlug "eni-hot-plug" [Refusal];
+    EniRestartNeeded "eni-restart-needed" [Refusal];
+    EniGeneration "eni-generation" [Refusal];
+    EniQuota "eni-quota" [Refusal];
+    VswitchMissing "vswitch-missing" [Refusal];
+    VswitchElsewhere "vswitch-elsewhere" [Refusal];
+    VswitchTooSmall "vswitch-too-small" [Refusal];
+    VswitchFull "vswitch-full" [Refusal];
+    VswitchRouteTable "vswitch-route-table" [Warning];
+    VswitchAcl "vswitch-acl" [Warning];
+    Ipv4Gateway "ipv4-gateway" [Refusal];
+    GroupCount "group-count" [Refusal];
+    GroupMissing "group-missing" [Refusal];
+    GroupElsewhere "group-elsewhere" [Refusal];
+    GroupMix "group-mix" [Refusal];
+    GroupType "group-type" [Warning];
+    GroupFull "group-full" [Refusal];
+    InboundClosed "inbound-closed" [Refusal];
+    InboundLimited "inbound-limited" [Warning];
+    SnatMissing "snat-missing" [Refusal];
+    SnatHeadroom "snat-headroom" [Warning];
+    RouteElsewhere "route-elsewhere" [Refusal];
+    RouteUnseen "route-unseen" [Refusal];
+    NatGatewayLocked "nat-gateway-locked" [Refusal];
+    DnatMapsHost "dnat-maps-host" [Refusal];
+    DnatOnHost "dnat-on-host" [Refusal];
+    DnatOnEni "dnat-on-eni" [Refusal];
+    SourceCheck "source-check" [Note];
+    EgressChanges "egress-changes" [Note];
+    OwnAddressUnseen "own-address-unseen" [Note];
+    EipBilled "eip-billed" [Note];
+    PermissionMissing "permission-missing" [Refusal, Warning];
+    ReadFailed "read-failed" [Warning];
+    HostUnreachable "host-unreachable" [Unreachable];
+    HostMistaken "host-mistaken" [Refusal];
+    HostObstacle "host-obstacle" [Refusal];
+    HostRemark "host-remark" [Warning, Note];
+    NoHttpClient "no-http-client" [Refusal, Warning];
+    RunUnfinished "run-unfinished" [Refusal];
+    PlanStale "plan-stale" [Refusal];
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_files_and_unknown_ones_are_read() {
+        for code in Code::ALL {
+            let text = serde_json::to_string(code).unwrap();
+            assert_eq!(text, format!("\"{code}\""));
+            assert_eq!(serde_json::from_str::<Code>(&text).unwrap(), *code);
+        }
+        assert_eq!(serde_json::from_str::<Code>("\"of-a-later-version\"").unwrap(), Code::Other);
+    }
+
+    /// The table of the documents has every code, once, in this order, with these severities.
+    #[test]
+    fn the_documents_explain_every_code() {
+        let text = include_str!("../../../docs/preflight.md");
+        let rows = text.lines().filter_map(|line| line.strip_prefix("| `"));
+        let rows: Vec<(String, String)> = rows
+            .filter_map(|row| {
+                let mut cells = row.split(" | ");
+                Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.to_owned()))
+            })
+            .collect();
+        let words = |code: &Code| {
+            let words: Vec<&str> = code.severities().iter().map(|severity| severity.label()).collect();
+            words.join(", ")
+        };
+        let want: Vec<(String, String)> =
+            Code::ALL.iter().map(|code| (code.to_string(), words(code))).collect();
+        assert_eq!(rows, want);
+    }
+}
