@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::calls::CallsArgs;
 use super::change::ChangeArgs;
 use super::clock::new_run_id;
 use super::ending::{self, Running};
@@ -31,6 +32,8 @@ pub(super) struct ApplyArgs {
     saved: Option<PathBuf>,
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    calls: CallsArgs,
     #[command(flatten)]
     rollout: RolloutArgs,
     #[command(flatten)]
@@ -69,10 +72,12 @@ pub(super) async fn run(mut args: ApplyArgs) -> Result<ExitCode, Problem> {
     refuse_unfinished(&fleet, &mut plan).await?;
     let policy = args.rollout.policy();
     let waves = waves(&plan, &discovered.observed.cloud, &policy);
-    let shown = plan_text(&plan, detail(args.diff)) + &waves_text(&plan, &waves, &policy);
+    let cost = CallsArgs::cost(&fleet, &plan).text();
+    let shown = plan_text(&plan, detail(args.diff)) + &cost + &waves_text(&plan, &waves, &policy);
     if args.check || !args.fleet.show.json {
         fleet.ui.out(&shown);
     }
+    args.calls.heed(&fleet, &plan).await?;
     let Some(mut change) = change else { return Ok(ExitCode::SUCCESS) };
     if plan.is_empty() {
         let hosts = [engine::idle(&plan), gone].concat();

@@ -1,4 +1,5 @@
-//! `egressctl explain HOST`: every decision and event of one host, from the journal.
+//! `egressctl explain HOST`: every decision and event of one host, from the journal; `egressctl explain CODE`: what an error
+//! code of the cloud means and what is done about it.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -8,16 +9,18 @@ use clap::Args;
 use super::fleet::{ShowArgs, StateArgs};
 use super::problem::Problem;
 use super::runs::find;
+use crate::cloud::aliyun::codes;
 use crate::core::explain::{Explanation, explain, explain_json, explain_text};
 use crate::core::model::{HostName, RunId};
 use crate::core::near::nearest;
 use crate::core::run::RunNote;
 use crate::ports::Journal;
 
-/// Tell what happened to a host, step by step, and why
+/// Tell what happened to a host, step by step, and why; or what an error code of the cloud means
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// The host
+    /// The host, or an error code such as TaskConflict
+    #[arg(value_name = "HOST|CODE")]
     host: HostName,
     /// In this run [default: the newest that the host took part in]
     #[arg(long, value_name = "RUN")]
@@ -29,7 +32,15 @@ pub(super) struct ExplainArgs {
 }
 
 pub(super) async fn run(args: ExplainArgs) -> Result<ExitCode, Problem> {
-    let (journal, ui) = (args.state.journal()?, args.show.ui()?);
+    let ui = args.show.ui()?;
+    // No host of an inventory is named as they are; one that were is found with --run.
+    if args.run.is_none()
+        && let Some(text) = codes::explain(args.host.as_str())
+    {
+        ui.out(&text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let journal = args.state.journal()?;
     let explanation = look(&journal, &args.host, args.run.as_ref()).await?;
     ui.out(&if args.show.json { explain_json(&explanation) } else { explain_text(&explanation) });
     Ok(ExitCode::SUCCESS)

@@ -89,6 +89,8 @@ pub(super) struct Fleet {
     pub(super) ui: Ui,
     pub(super) state: PathBuf,
     pub(super) inventory: String,
+    /// `cloud.calls_per_day`
+    pub(super) calls_per_day: Option<u64>,
 }
 
 impl FleetArgs {
@@ -176,7 +178,8 @@ impl FleetArgs {
             cutovers: Cutovers::default(),
             claims: Claims::new(operator),
         };
-        Ok(Fleet { selected, world, ssh, search: cloud, ui, state, inventory })
+        let calls_per_day = desired.cloud.calls.calls_per_day.map(u64::from);
+        Ok(Fleet { selected, world, ssh, search: cloud, ui, state, inventory, calls_per_day })
     }
 
     /// The built-in templates, with those of the user's folder in their place.
@@ -223,7 +226,7 @@ pub(super) fn config(desired: &CloudDesired) -> AliyunConfig {
         credentials: desired.credentials,
         profile: desired.profile.clone(),
         metadata_base: None,
-        tuning: Tuning::default(),
+        tuning: Tuning { quota_share: f64::from(desired.calls.quota_share) / 100.0, ..Tuning::default() },
     }
 }
 

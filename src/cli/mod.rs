@@ -7,6 +7,7 @@ mod apply;
 mod approve;
 mod audit;
 mod beside;
+mod calls;
 mod change;
 mod clock;
 mod demo;

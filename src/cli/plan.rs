@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::calls::CallsArgs;
 use super::fleet::{Fleet, FleetArgs};
 use super::problem::Problem;
 use super::saved;
@@ -17,6 +18,8 @@ use crate::engine::{self, Discovered, discover};
 pub(super) struct PlanArgs {
     #[command(flatten)]
     fleet: FleetArgs,
+    #[command(flatten)]
+    calls: CallsArgs,
     /// Exit with 2 if there is anything to do
     #[arg(long, env = "EGRESSCTL_DETAILED_EXITCODE", value_parser = BoolishValueParser::new())]
     detailed_exitcode: bool,
@@ -32,7 +35,9 @@ pub(super) async fn run(args: PlanArgs) -> Result<ExitCode, Problem> {
     let fleet = args.fleet.open()?;
     let (discovered, mut plan) = look(&fleet).await?;
     refuse_unfinished(&fleet, &mut plan).await?;
-    fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { plan_text(&plan, detail(args.diff)) });
+    let text = || plan_text(&plan, detail(args.diff)) + &CallsArgs::cost(&fleet, &plan).text();
+    fleet.ui.out(&if args.fleet.show.json { plan_json(&plan) } else { text() });
+    args.calls.heed(&fleet, &plan).await?;
     if let Some(path) = &args.out {
         saved::write(path, args.fleet.inventory()?, &fleet, &discovered, &plan)?;
         let path = path.display();

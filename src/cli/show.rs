@@ -12,7 +12,8 @@ use super::plan::detail;
 use super::problem::Problem;
 use super::saved::{self, Saved};
 use crate::core::model::HostName;
-use crate::core::plan::{Plan, plan_json, plan_text};
+use crate::core::plan::{Plan, calls, plan_json, plan_text};
+use crate::engine::Settings;
 
 /// Show a plan that `egressctl plan --out` saved
 #[derive(Debug, Args)]
@@ -53,7 +54,7 @@ fn as_text(saved: &Saved, plan: &Plan, diff: bool) -> String {
         head.by,
         crate::core::text::clean_line(head.tool.as_bytes(), 40),
         crate::core::text::clean_line(head.inventory.as_bytes(), 400),
-        plan_text(plan, detail(diff))
+        plan_text(plan, detail(diff)) + &calls(plan, Settings::default().forks).text()
     )
 }
 

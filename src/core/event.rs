@@ -88,6 +88,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Too many changes in the cloud failed for good: no host is put at risk any more, and those that are are finished.
+    BreakerOpened {
+        /// How many, and the last of them.
+        reason: String,
+    },
     /// A step began on a host.
     StepStarted {
         /// Which host.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::{World, discover};
 use crate::core::inventory::HostDesired;
@@ -16,6 +17,8 @@ use crate::core::observed::CloudView;
 
 /// How long a request waits for others to come.
 const TOGETHER: Duration = Duration::from_millis(100);
+/// Looks begin at least so far apart: where hosts begin one after another, some share one.
+const APART: Duration = Duration::from_secs(5);
 
 /// What a look brings: the cloud's records, and former addresses by the journal.
 pub(super) type Look = Arc<(CloudView, BTreeMap<InstanceId, Ipv4Addr>)>;
@@ -24,14 +27,17 @@ type Request = (HostDesired, oneshot::Sender<Result<Look, String>>);
 
 /// Where requests wait for each other.
 #[derive(Default)]
-pub(super) struct Desk(Mutex<Vec<Request>>);
+pub(super) struct Desk {
+    waiting: Mutex<Vec<Request>>,
+    last: Mutex<Option<Instant>>,
+}
 
 impl Desk {
     /// Looks at one host's records, together with whoever asks at about the same time.
     pub(super) async fn look(self: &Arc<Self>, world: &World, host: &HostDesired) -> Result<Look, String> {
         let (sender, answer) = oneshot::channel();
         let first = {
-            let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.push((host.clone(), sender));
             waiting.len() == 1
         };
@@ -39,15 +45,24 @@ impl Desk {
             // A task of its own: the host that came first may be given up while the others wait.
             let (desk, world) = (Arc::clone(self), world.clone());
             tokio::spawn(async move {
-                tokio::time::sleep(TOGETHER).await;
+                tokio::time::sleep_until(desk.due()).await;
                 desk.answer(&world).await;
             });
         }
         answer.await.unwrap_or_else(|_| Err("looking at the cloud failed unexpectedly".to_owned()))
     }
 
+    /// When the next look may begin, which is taken as its beginning.
+    fn due(&self) -> Instant {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let soon = Instant::now() + TOGETHER;
+        let due = last.map_or(soon, |last| soon.max(last + APART));
+        *last = Some(due);
+        due
+    }
+
     async fn answer(&self, world: &World) {
-        let requests = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let requests = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
         let hosts: Vec<&HostDesired> = requests.iter().map(|(host, _)| host).collect();
         let look = discover::view(world, &hosts, None).await.map(Arc::new).map_err(|error| error.to_string());
         for (_, sender) in requests {

@@ -42,7 +42,8 @@ impl Lines {
             | Event::Soaking { .. }
             | Event::Waiting { .. }
             | Event::Approved { .. }
-            | Event::Stopped { .. } => self.view.milestone(event).unwrap_or_default(),
+            | Event::Stopped { .. }
+            | Event::BreakerOpened { .. } => self.view.milestone(event).unwrap_or_default(),
             Event::RunStarted { run } => format!("run {run}\n"),
             Event::StageStarted { stage, hosts } => {
                 format!("{}: {hosts} {}\n", label(*stage), if *hosts == 1 { "host" } else { "hosts" })

@@ -70,7 +70,8 @@ impl View {
             | Event::Soaking { .. }
             | Event::Waiting { .. }
             | Event::Approved { .. }
-            | Event::Stopped { .. } => None,
+            | Event::Stopped { .. }
+            | Event::BreakerOpened { .. } => None,
             Event::StageStarted { stage, hosts } => {
                 let ended = BTreeMap::new();
                 self.stages.push(StageView { stage: *stage, hosts: *hosts, ended, since: now });
@@ -123,6 +124,9 @@ impl View {
                 format!("wave {wave} waits for an approval: egressctl approve {run} --wave {wave}")
             }
             Event::Approved { wave, by } => format!("wave {wave} was approved by {}", for_terminal(by)),
+            Event::BreakerOpened { reason } => {
+                format!("no EIP is moved any more: {}", for_terminal(reason))
+            }
             Event::Stopped { reason } => format!("nothing new begins: {}", for_terminal(reason)),
             _ => return None,
         };

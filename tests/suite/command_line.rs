@@ -186,3 +186,17 @@ fn a_state_folder_is_one_runs_at_a_time() {
     let answer = egressctl(&["lock", "release", "--state-dir", &folder]);
     assert_eq!((answer.code, answer.out.contains("Nobody")), (0, true), "{}{}", answer.out, answer.err);
 }
+
+#[test]
+fn error_codes_of_the_cloud_are_explained() {
+    let answer = egressctl(&["explain", "TaskConflict"]);
+    assert_eq!((answer.code, answer.err.as_str()), (0, ""));
+    for words in
+        ["TaskConflict: wait for a state", "another task on this EIP", "another token", "you:       nothing"]
+    {
+        assert!(answer.out.contains(words), "{}", answer.out);
+    }
+    let answer = egressctl(&["explain", "Nobody.Knows"]);
+    assert_eq!(answer.code, 1);
+    assert!(answer.err.contains("host Nobody.Knows is in no run"), "{}", answer.err);
+}

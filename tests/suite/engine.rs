@@ -1,6 +1,7 @@
 //! The engine against a world in memory, by enumeration: every call, every way its answer can be wrong, every point at which
 //! the journal can fail; and the report must not say more than is true.
 
+mod breaker;
 mod claims;
 mod fault;
 mod host;

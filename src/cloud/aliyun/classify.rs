@@ -1,8 +1,8 @@
 //! What an error code of the vendor means for the call that met it.
 //!
-//! Decided on the `Code`, never on the HTTP status: the same situation has had different statuses over the years.
-//! Codes carry the vendor's misspellings.
+//! Must never look at anything but the code and the action: what is known of both is in [`codes`](super::codes).
 
+use super::codes::{Class, find};
 use crate::ports::CloudErrorKind;
 
 /// What to do next.
@@ -16,6 +16,8 @@ pub(super) enum Then {
     Later,
     /// Turned away before it was processed: wait, try again as it was.
     Throttled,
+    /// The same, but the vendor counts in minutes.
+    Slow,
     /// The outcome is unknown or still being made: only the same token may be sent again.
     Repeat,
     /// The request that this token belongs to has failed: another token.
@@ -34,73 +36,19 @@ pub(super) struct Verdict {
 /// Reads a code met by an action.
 pub(super) fn classify(action: &str, code: &str) -> Verdict {
     use CloudErrorKind::{Account, Busy, NotFound, Refused, Unknown};
-    let verdict = |kind, then| Verdict { kind, then };
-    if code.starts_with("Throttling") || code == "Rejected.Throttling" {
-        return verdict(Busy, Then::Throttled);
-    }
-    match code {
-        "SignatureDoesNotMatch"
-        | "IncompleteSignature"
-        | "InvalidTimeStamp.Expired"
-        | "InvalidAccessKeyId.NotFound"
-        | "InvalidAccessKeyId.Inactive"
-        | "InvalidSecurityToken.Malformed"
-        | "InvalidSecurityToken.MismatchWithAccessKey"
-        | "MissingSecurityToken"
-        | "Forbidden.AccessKeyDisabled"
-        | "Forbidden.RAM"
-        | "Forbidden.RiskControl"
-        | "Forbidden.SubUser"
-        | "Forbidden.NotSupportRAM"
-        | "Forbidden.RegionId"
-        | "Forbidden.RegionNotFound"
-        | "InvalidRegionId.NotFound"
-        | "InvalidUserType.NotSupported"
-        | "NoPermission"
-        | "NoPermission.Refund"
-        | "Account.Arrearage"
-        | "InvalidAccountStatus.NotEnoughBalance"
-        | "InsufficientBalance" => verdict(Account, Then::Stop),
-        "InvalidSecurityToken.Expired" => verdict(Account, Then::Renew),
-        // A random nonce meets itself only if the request was delivered twice, so the first copy may have been obeyed.
-        "SignatureNonceUsed" | "ServiceUnavailable" | "InternalError" | "LastTokenProcessing" => {
-            verdict(Unknown, Then::Repeat)
-        }
-        "IdempotentFailed" => verdict(Busy, Then::Fresh),
-        "InvalidInstance.IpAddressMissing" | "InvalidAssociation.Duplicated" => verdict(Refused, Then::Look),
-        "InvalidParameter.EniNotBelongEcs"
-        | "InvalidBindInstance.NotFound"
-        | "InvalidEniId.NotFound"
-        | "InvalidSnatEntryId.NotFound" => verdict(NotFound, Then::Look),
-        "InvalidAllocationId.NotFound" if action == "ReleaseEipAddress" => verdict(NotFound, Then::Look),
-        "TaskConflict"
-        | "OperationConflict"
-        | "Operation.Conflict"
-        | "InvalidOperation.Conflict"
-        | "OperationFailed.SystemBusy"
-        | "OperationFailed.EcsMigrating"
-        | "SystemBusy"
-        | "IncorrectEipStatus"
-        | "IncorrectInstanceStatus"
-        | "IncorrectVSwitchStatus"
-        | "IncorretSnatEntryStatus"
-        | "InvalidBindingStatus"
-        | "InvalidStatus.EcsStatusNotSupport"
-        | "InvalidStatus.EniStatusNotSupport"
-        | "InvalidStatus.InstanceHasBandWidth"
-        | "InvalidStatus.NotAllow"
-        | "InvalidStatus.ValueNotSupported"
-        | "InvalidOperation.InvalidEcsState"
-        | "InvalidOperation.InvalidEniState"
-        | "InvalidOperation.InvalidEniType"
-        | "InvalidAction.Denied"
-        | "InstanceHasProcessingConvertOrder"
-        | "EIP_NOT_IN_GATEWAY"
-        | "ReserveIpFail" => verdict(Busy, Then::Later),
-        _ if code.starts_with("IncorrectStatus") => verdict(Busy, Then::Later),
-        _ if code.ends_with(".NotFound") => verdict(NotFound, Then::Stop),
-        _ => verdict(Refused, Then::Stop),
-    }
+    let missing = if code.ends_with(".NotFound") || code == "InvalidParameter.EniNotBelongEcs" {
+        NotFound
+    } else {
+        Refused
+    };
+    let Some(row) = find(action, code) else { return Verdict { kind: missing, then: Then::Stop } };
+    let kind = match (row.class, row.then) {
+        (Class::StopRun, _) | (_, Then::Renew) => Account,
+        (_, Then::Repeat) => Unknown,
+        (Class::RetryNow | Class::WaitForState, _) => Busy,
+        (Class::RefuseHost | Class::Human, _) => missing,
+    };
+    Verdict { kind, then: row.then }
 }
 
 #[cfg(test)]
@@ -120,7 +68,7 @@ mod tests {
             let fits = match row["retry"].as_str().unwrap() {
                 "no" => then == Then::Stop,
                 "backoff" => {
-                    matches!(then, Then::Later | Then::Throttled | Then::Repeat | Then::Renew)
+                    matches!(then, Then::Later | Then::Throttled | Then::Slow | Then::Repeat | Then::Renew)
                 }
                 "poll-state-then-retry" => then == Then::Later,
                 "backoff-with-new-ClientToken" => matches!(then, Then::Later | Then::Fresh),

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::classify::{Then, Verdict, classify};
 use super::credentials::{Credentials, Keys};
 use super::endpoints::{Endpoint, Product};
 use super::http::{Answer, Http, NoAnswer, Parts};
+use super::retry::{Shared, Young};
 use super::sign::{Signable, hex, is_signed, query, sha256_hex};
+use super::throttle::{Throttle, urgent, window_left};
 use super::tuning::Tuning;
 use crate::core::model::{RegionId, Secret};
 use crate::ports::{Clock, CloudError, CloudErrorKind};
@@ -90,6 +93,9 @@ pub(super) struct Api {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) tuning: Tuning,
     pub(super) calls: Mutex<BTreeMap<String, u64>>,
+    pub(super) throttle: Throttle,
+    pub(super) young: Young,
+    pub(super) shared: Shared,
 }
 
 /// An error of this client's own making.
@@ -107,9 +113,26 @@ impl Api {
         *calls.entry(action.to_owned()).or_default() += 1;
     }
 
+    /// A "too fast" holds for everybody who wants to call the same.
+    fn heed(&self, call: &Call, failed: &Failure) {
+        let Some(code) = failed.error.code.as_deref().or(failed.retry_after.map(|_| "")) else { return };
+        let pause = match failed.then {
+            Then::Slow => self.tuning.slow_pause,
+            // Only this one names the window of a minute; the gateway's own limits pass sooner.
+            Then::Throttled if code == "Throttling" && !urgent(call.action) => {
+                window_left(self.clock.now_ms()).min(self.tuning.throttle_window)
+            }
+            Then::Throttled => Duration::ZERO,
+            _ => return,
+        };
+        self.throttle.slow_down(call.action, Instant::now(), failed.retry_after.unwrap_or(pause));
+    }
+
     /// Sends the call once, with `token` as its `ClientToken`.
     pub(super) async fn send(&self, call: &Call, token: Option<&str>) -> Result<Value, Failure> {
         let stop = |error| failure(error, Then::Stop);
+        // Before it is dated and signed.
+        self.throttle.wait(call.action).await;
         let now_ms = self.clock.now_ms();
         let keys = self.credentials.keys(&self.http, now_ms).await.map_err(stop)?;
         let mut params = call.params.clone();
@@ -123,6 +146,7 @@ impl Api {
         self.count(call.action);
         match exchange(&self.http, endpoint, (call, &params), &keys, now_ms).await {
             Err(mut failed) => {
+                self.heed(call, &failed);
                 if failed.then == Then::Renew && !self.credentials.forget(&keys) {
                     failed.then = Then::Stop;
                 }

@@ -1,6 +1,7 @@
 //! Whether what was seen is what is waited for: pure judgement with a memory.
 //!
-//! Odd looks are not enough for a refusal, because answers may be a moment old: what they say has to stay so for a while.
+//! One odd look is never enough, because answers may be some seconds old. A refusal takes looks that say the same for as long
+//! as an answer may lag; that a goal is reached takes a second look only if the first one of all says so.
 
 use std::time::Duration;
 
@@ -24,22 +25,40 @@ pub(super) enum Verdict {
 pub(super) struct Memory {
     /// It has been on its way.
     moving: bool,
-    /// The reason the last looks gave for a refusal, and when the first of them did.
+    /// The reason that all looks since then have given for a refusal.
     doubt: Option<(String, Duration)>,
+    /// Some look did not show the goal, or one did.
+    looked: bool,
 }
 
 impl Memory {
-    /// A refusal only if all looks have said the same for `grace`; `waited` is the time now.
-    pub(super) fn confirm(&mut self, verdict: Verdict, waited: Duration, grace: Duration) -> Verdict {
+    /// It was not there: whatever is seen from now on is new.
+    pub(super) fn absent(&mut self) {
+        self.looked = true;
+        self.doubt = None;
+    }
+
+    /// What to believe: `waited` is how long it has been waited for, `span` how old an answer may be. A goal that can have
+    /// held before what it waits for (`recurs`) is not believed from the first look alone.
+    pub(super) fn confirm(
+        &mut self,
+        verdict: Verdict,
+        recurs: bool,
+        waited: Duration,
+        span: Duration,
+    ) -> Verdict {
+        let first = !std::mem::replace(&mut self.looked, true);
         match verdict {
-            Verdict::Missed(why) => match &self.doubt {
-                Some((same, since)) if *same == why && waited >= *since + grace => Verdict::Missed(why),
-                Some((same, _)) if *same == why => Verdict::Pending,
-                _ => {
-                    self.doubt = Some((why, waited));
-                    Verdict::Pending
-                }
-            },
+            Verdict::Missed(why) => {
+                let since = match &self.doubt {
+                    Some((same, since)) if *same == why => *since,
+                    _ => waited,
+                };
+                let sure = self.doubt.is_some() && waited.saturating_sub(since) >= span;
+                self.doubt = Some((why.clone(), since));
+                if sure { Verdict::Missed(why) } else { Verdict::Pending }
+            }
+            Verdict::Reached if first && recurs => Verdict::Pending,
             other => {
                 self.doubt = None;
                 other
@@ -105,5 +124,45 @@ pub(super) fn eip(goal: &EipGoal, it: &Eip, memory: &mut Memory) -> Verdict {
             Verdict::Pending
         }
         _ => Verdict::Pending,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPAN: Duration = Duration::from_secs(4);
+
+    fn told(memory: &mut Memory, verdict: &Verdict, at_ms: u64) -> Verdict {
+        memory.confirm(verdict.clone(), true, Duration::from_millis(at_ms), SPAN)
+    }
+
+    #[test]
+    fn a_refusal_takes_looks_that_span_what_an_answer_may_lag() {
+        let missed = Verdict::Missed("fell back".to_owned());
+        let mut memory = Memory::default();
+        for at in [100, 350, 600, 1600, 3000, 4099] {
+            assert_eq!(told(&mut memory, &missed, at), Verdict::Pending, "{at}");
+        }
+        assert_eq!(told(&mut memory, &missed, 4100), missed);
+
+        let mut memory = Memory::default();
+        assert_eq!(told(&mut memory, &missed, 100), Verdict::Pending);
+        assert_eq!(told(&mut memory, &Verdict::Pending, 3000), Verdict::Pending);
+        assert_eq!(told(&mut memory, &missed, 5000), Verdict::Pending, "it begins anew");
+        let other = Verdict::Missed("elsewhere".to_owned());
+        assert_eq!(told(&mut memory, &other, 9500), Verdict::Pending, "so does another reason");
+    }
+
+    #[test]
+    fn a_goal_is_believed_at_once_if_it_was_seen_to_come() {
+        let mut memory = Memory::default();
+        assert_eq!(told(&mut memory, &Verdict::Reached, 100), Verdict::Pending);
+        assert_eq!(told(&mut memory, &Verdict::Reached, 350), Verdict::Reached);
+        let mut memory = Memory::default();
+        assert_eq!(told(&mut memory, &Verdict::Pending, 100), Verdict::Pending);
+        assert_eq!(told(&mut memory, &Verdict::Reached, 350), Verdict::Reached);
+        let first = Memory::default().confirm(Verdict::Reached, false, SPAN, SPAN);
+        assert_eq!(first, Verdict::Reached, "nothing of the kind can have been before");
     }
 }

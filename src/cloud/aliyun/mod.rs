@@ -5,10 +5,13 @@
 //! handed in. (The HTTP library obeys `HTTPS_PROXY` and `NO_PROXY`, for TLS endpoints elsewhere only, and a program that
 //! prints credentials inherits the environment.)
 
+#[doc(hidden)]
+pub mod bench;
 mod checks;
 mod checkup;
 mod classify;
 mod client;
+pub mod codes;
 mod credentials;
 mod endpoints;
 mod env;
@@ -21,6 +24,7 @@ mod retry;
 mod search;
 mod settle;
 mod sign;
+mod throttle;
 mod tuning;
 mod view;
 mod wait;
@@ -41,6 +45,8 @@ use self::client::{Api, error};
 use self::credentials::{Credentials, Setup};
 use self::endpoints::{Endpoint, Product, Side, endpoint};
 use self::http::Http;
+use self::retry::{Shared, Young};
+use self::throttle::Throttle;
 use self::wait::{Kind, Waits};
 use crate::core::inventory::{CredentialSource, Network};
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
@@ -109,6 +115,9 @@ impl Aliyun {
             clock,
             tuning: *tuning,
             calls: Mutex::default(),
+            throttle: Throttle::new(tuning.quota_share),
+            young: Young::default(),
+            shared: Shared::default(),
         };
         Ok(Self { api: Arc::new(api), instances: Waits::new(), enis: Waits::new(), eips: Waits::new() })
     }
@@ -210,13 +219,19 @@ impl Cloud for Aliyun {
         goal: &InstanceGoal,
         within: Duration,
     ) -> Result<Instance, CloudError> {
-        self.instances.until(&self.api, id, within, |it, _, _| goal::instance(goal, it)).await
+        // Neither is ever taken back.
+        let seen =
+            self.instances.until(&self.api, id, within, false, |it, _, _| goal::instance(goal, it)).await?;
+        if let Some(eip) = &seen.eip {
+            self.api.young.add(eip.id.as_str());
+        }
+        Ok(seen)
     }
 
     async fn await_eni(&self, id: &EniId, goal: &EniGoal, within: Duration) -> Result<Eni, CloudError> {
         let grace = self.api.tuning.attach_grace;
         let judge = |it: &Eni, memory: &mut _, waited| goal::eni(goal, it, memory, waited, grace);
-        self.enis.until(&self.api, id, within, judge).await
+        self.enis.until(&self.api, id, within, true, judge).await
     }
 
     async fn await_eip(
@@ -225,7 +240,9 @@ impl Cloud for Aliyun {
         goal: &EipGoal,
         within: Duration,
     ) -> Result<Eip, CloudError> {
-        self.eips.until(&self.api, id, within, |it, memory, _| goal::eip(goal, it, memory)).await
+        // To be unbound wrongly costs a refusal of what follows; a look more would cost everybody on the way to this address.
+        let recurs = !matches!(goal, EipGoal::Available);
+        self.eips.until(&self.api, id, within, recurs, |it, memory, _| goal::eip(goal, it, memory)).await
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {
@@ -245,13 +262,14 @@ impl CloudSearch for Aliyun {
 }
 
 macro_rules! kind {
-    ($kind:ident, $id:ty, $record:ty, $action:literal, $batch:expr, $list:ident, $pick:expr, $state:expr) => {
+    ($kind:ident, $id:ty, $record:ty, $action:literal, $patience:literal, $batch:expr, $list:ident, $pick:expr, $state:expr) => {
         struct $kind;
 
         impl Kind for $kind {
             type Id = $id;
             type Record = $record;
             const ACTION: &'static str = $action;
+            const PATIENCE: u32 = $patience;
             const BATCH: usize = $batch;
 
             fn describe(api: Arc<Api>, ids: BTreeSet<$id>) -> wait::Described<Self> {
@@ -273,6 +291,7 @@ kind!(
     InstanceId,
     Instance,
     "DescribeInstances",
+    8,
     read::INSTANCE_BATCH,
     instances,
     |record| record.instance,
@@ -283,6 +302,7 @@ kind!(
     EniId,
     Eni,
     "DescribeNetworkInterfaces",
+    8,
     read::ENI_BATCH,
     enis,
     |record| record.eni,
@@ -293,6 +313,7 @@ kind!(
     AllocationId,
     Eip,
     "DescribeEipAddresses",
+    2,
     read::EIP_BATCH,
     eips,
     |record| record,

@@ -21,6 +21,14 @@ pub struct Tuning {
     pub retry_cap: Duration,
     /// How long one call may be retried.
     pub retry_budget: Duration,
+    /// Pause after a throttling that the vendor counts in minutes.
+    pub slow_pause: Duration,
+    /// How long a call that the vendor throttles by minutes may be retried.
+    pub slow_budget: Duration,
+    /// The vendor's window: after a "too fast" without a time to come back, nothing of the action is sent until it is over.
+    pub throttle_window: Duration,
+    /// Share of the account's quota of calls that may be used, from 0 to 1.
+    pub quota_share: f64,
     /// Draws the actual pause from zero up to the given step.
     pub jitter: fn(Duration) -> Duration,
     /// Pause before the first look at something that is waited for.
@@ -29,10 +37,12 @@ pub struct Tuning {
     pub poll_min: Duration,
     /// Longest pause between two looks; it is reached by growing half again each time.
     pub poll_max: Duration,
+    /// How long an answer about what belongs to no single host (networks, NAT gateways, types) is used again.
+    pub shared_for: Duration,
+    /// How old an answer may be: a refusal is believed when all looks of such a span have said the same.
+    pub refusal_span: Duration,
     /// How long something just created may be missing from the answers.
     pub absence_grace: Duration,
-    /// How long all looks must agree that something will never be reached; longer than answers lag behind.
-    pub doubt_grace: Duration,
     /// How long an interface may stay `Available` after it was told to attach.
     pub attach_grace: Duration,
 }
@@ -47,13 +57,19 @@ impl Default for Tuning {
             external_timeout: Duration::from_secs(60),
             retry_base: Duration::from_millis(200),
             retry_cap: Duration::from_secs(5),
-            retry_budget: Duration::from_secs(60),
+            // Two windows of the vendor's, and some.
+            retry_budget: Duration::from_secs(150),
+            slow_pause: Duration::from_secs(300),
+            slow_budget: Duration::from_secs(1200),
+            throttle_window: Duration::from_secs(60),
+            quota_share: 0.5,
             jitter: full_jitter,
             poll_first: Duration::from_millis(100),
             poll_min: Duration::from_millis(250),
             poll_max: Duration::from_secs(1),
+            shared_for: Duration::from_secs(30),
+            refusal_span: Duration::from_secs(5),
             absence_grace: Duration::from_secs(60),
-            doubt_grace: Duration::from_secs(5),
             attach_grace: Duration::from_secs(15),
         }
     }

@@ -18,6 +18,11 @@ use super::page::gather;
 use super::tuning::Tuning;
 use crate::ports::{CloudError, CloudErrorKind};
 
+/// Looks that a kind of record begins with: a small fleet is looked at in haste throughout.
+const PURSE: f32 = 40.0;
+/// What every caller adds to them: one hasty look for fifty waits; otherwise a large fleet is looked at with patience.
+const EARNED: f32 = 0.02;
+
 /// A future that describes some ids.
 pub(super) type Described<K> =
     Pin<Box<dyn Future<Output = Result<BTreeMap<<K as Kind>::Id, <K as Kind>::Record>, CloudError>> + Send>>;
@@ -30,6 +35,9 @@ pub(super) trait Kind: Sized + Send + Sync + 'static {
     type Record: Clone + Send + 'static;
     /// The describing action, for messages.
     const ACTION: &'static str;
+    /// How many times the usual longest pause may pass between two looks once the purse is empty: calls are scarce, but some
+    /// waits are outages.
+    const PATIENCE: u32;
     /// Most ids in one call.
     const BATCH: usize;
 
@@ -52,6 +60,8 @@ struct Shared<K: Kind> {
 struct Desk<K: Kind> {
     waiters: BTreeMap<u64, (K::Id, mpsc::UnboundedSender<Found<K>>)>,
     next: u64,
+    /// Looks that may still be made in haste.
+    purse: f32,
     /// The poller, while there is one.
     poller: Option<JoinHandle<()>>,
 }
@@ -84,7 +94,7 @@ impl<K: Kind> Drop for Waits<K> {
 
 impl<K: Kind> Waits<K> {
     pub(super) fn new() -> Self {
-        let desk = Desk { waiters: BTreeMap::new(), next: 0, poller: None };
+        let desk = Desk { waiters: BTreeMap::new(), next: 0, purse: PURSE, poller: None };
         Self(Arc::new(Shared { desk: Mutex::new(desk), bell: Notify::new() }))
     }
 
@@ -94,12 +104,14 @@ impl<K: Kind> Waits<K> {
         self.0.desk().poller.is_none()
     }
 
-    /// Waits until `judge` says that the goal is reached, and returns the record. `judge` also gets the time waited.
+    /// Waits until `judge` says that the goal is reached, and returns the record. `judge` also gets the time waited; `recurs`
+    /// says that the goal may have held before, too.
     pub(super) async fn until(
         &self,
         api: &Arc<Api>,
         id: &K::Id,
         within: Duration,
+        recurs: bool,
         judge: impl Fn(&K::Record, &mut Memory, Duration) -> Verdict + Send,
     ) -> Result<K::Record, CloudError> {
         let start = Instant::now();
@@ -111,13 +123,15 @@ impl<K: Kind> Waits<K> {
                     present = Instant::now();
                     last = K::state(&record);
                     let verdict = judge(&record, &mut memory, start.elapsed());
-                    match memory.confirm(verdict, start.elapsed(), api.tuning.doubt_grace) {
+                    let (waited, span) = (start.elapsed(), api.tuning.refusal_span);
+                    match memory.confirm(verdict, recurs, waited, span) {
                         Verdict::Reached => return Ok(record),
                         Verdict::Pending => {}
                         Verdict::Missed(why) => return Err(error(CloudErrorKind::Refused, K::ACTION, why)),
                     }
                 }
                 Ok(None) => {
+                    memory.absent();
                     "not found".clone_into(&mut last);
                     if present.elapsed() >= api.tuning.absence_grace {
                         let message = format!("{id} does not exist");
@@ -138,6 +152,7 @@ impl<K: Kind> Waits<K> {
         let mut desk = self.0.desk();
         let seat = desk.next;
         desk.next += 1;
+        desk.purse = (desk.purse + EARNED).min(PURSE);
         desk.waiters.insert(seat, (id.clone(), sender));
         // A poller that has ended, or whose runtime is gone, is replaced.
         if desk.poller.as_ref().is_none_or(JoinHandle::is_finished) {
@@ -155,31 +170,33 @@ async fn poll<K: Kind>(shared: Arc<Shared<K>>, api: Arc<Api>) {
     let mut gap = poll_min;
     let mut looked: Option<Instant> = None;
     loop {
-        let ids: BTreeSet<K::Id> = {
+        let purse = {
             let mut desk = shared.desk();
             if desk.waiters.is_empty() {
                 // Under the lock, so that whoever comes next starts another poller.
                 desk.poller = None;
                 return;
             }
-            desk.waiters.values().map(|(id, _)| id.clone()).collect()
+            let pages = desk.waiters.len().div_ceil(K::BATCH) as f32;
+            desk.purse = (desk.purse - pages).max(0.0);
+            desk.purse
         };
-        // More calls per look, fewer looks: the API counts calls.
-        let calls = u32::try_from(ids.len().div_ceil(K::BATCH)).unwrap_or(u32::MAX);
-        let mut due = looked.map_or_else(|| Instant::now() + poll_first, |at| at + gap * calls);
+        let haste = purse > 0.0;
+        let most = if haste { poll_max } else { poll_max * K::PATIENCE };
+        let mut due = looked.map_or_else(|| Instant::now() + poll_first, |at| at + gap.min(most));
         loop {
             tokio::select! {
                 () = sleep_until(due) => break,
-                () = shared.bell.notified() => {
+                () = shared.bell.notified() => if haste {
                     gap = poll_min;
-                    let soonest = looked.map_or(due, |at| at + poll_min * calls);
+                    let soonest = looked.map_or(due, |at| at + poll_min);
                     due = due.min(soonest.max(Instant::now() + poll_first));
                 }
             }
         }
         look(&shared, &api).await;
         looked = Some(Instant::now());
-        gap = gap.mul_f32(1.5).min(poll_max);
+        gap = gap.mul_f32(1.5).min(most);
     }
 }
 

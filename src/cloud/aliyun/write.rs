@@ -50,7 +50,11 @@ impl Api {
             call.token = token;
             let id = answer.get("NetworkInterfaceId").and_then(Value::as_str).filter(|id| !id.is_empty());
             match id.map(str::parse) {
-                Some(Ok(id)) => return Ok(id),
+                Some(Ok(id)) => {
+                    let id: EniId = id;
+                    self.young.add(id.as_str());
+                    return Ok(id);
+                }
                 Some(Err(why)) => {
                     let message = format!("NetworkInterfaceId: {why}");
                     return Err(error(CloudErrorKind::Unknown, call.action, message));

@@ -6,7 +6,7 @@ use super::mistake::Pos;
 use super::node::Node;
 use super::read::{Fields, Reader};
 use super::words::shown;
-use super::{CloudDesired, CredentialSource, Need, Network, Provider, url};
+use super::{CallLimits, CloudDesired, CredentialSource, Need, Network, Provider, url};
 use crate::core::model::{ModelError, RegionId};
 
 /// Overrides `cloud.endpoints.ecs`.
@@ -23,8 +23,17 @@ pub(super) const ECHO: &str = "EGRESSCTL_ECHO";
 impl Reader<'_, '_> {
     /// The cloud's side; `None` if the region is missing or wrong.
     pub(super) fn cloud(&mut self, node: Option<&Node>, document: Pos) -> Option<CloudDesired> {
-        const KNOWN: [&str; 7] =
-            ["provider", "region", "network", "credentials", "profile", "endpoints", "limits"];
+        const KNOWN: [&str; 9] = [
+            "provider",
+            "region",
+            "network",
+            "credentials",
+            "profile",
+            "endpoints",
+            "limits",
+            "quota_share",
+            "calls_per_day",
+        ];
         let overridden = self.variable(REGION, region_id);
         let mut endpoints =
             [ECS_ENDPOINT, VPC_ENDPOINT, STS_ENDPOINT].map(|name| self.variable(name, url::endpoint));
@@ -50,6 +59,7 @@ impl Reader<'_, '_> {
             }
             desired = Some((provider, region, network, credentials, profile));
         }
+        let calls = fields.as_ref().map(|fields| self.call_limits(fields)).unwrap_or_default();
         let absent = match (node, &fields) {
             (None, _) if self.need == Need::Logins => None,
             (None, _) => Some((document, "the inventory has no cloud")),
@@ -73,6 +83,7 @@ impl Reader<'_, '_> {
             credentials: credentials.map(|found| found.value).unwrap_or_default(),
             limits: self.limits(fields.as_ref().and_then(|fields| fields.get("limits"))),
             profile,
+            calls,
         })
     }
 
@@ -100,6 +111,25 @@ impl Reader<'_, '_> {
             let label = format!("cloud.endpoints.{key}");
             let found = self.found(&fields, key, |reader, node| reader.endpoint(node, &label));
             *endpoint = endpoint.take().or(found.map(|found| found.value));
+        }
+    }
+
+    fn call_limits(&mut self, fields: &Fields<'_>) -> CallLimits {
+        let share = self.found(fields, "quota_share", |reader, node| {
+            reader.number(
+                node,
+                "cloud.quota_share",
+                1..=100,
+                "a share of the account's quota in percent, 1 to 100",
+            )
+        });
+        let budget = self.found(fields, "calls_per_day", |reader, node| {
+            reader.number(node, "cloud.calls_per_day", 1..=u32::MAX, "a number of calls, from 1")
+        });
+        let usual = CallLimits::default();
+        CallLimits {
+            quota_share: share.map_or(usual.quota_share, |found| found.value),
+            calls_per_day: budget.map(|found| found.value),
         }
     }
 

@@ -85,6 +85,8 @@ pub struct CloudDesired {
     pub network: Network,
     /// Where the credentials come from.
     pub credentials: CredentialSource,
+    /// How much of the API may be used.
+    pub calls: CallLimits,
     /// What the account may have.
     pub limits: Limits,
     /// The profile or section in the file of credentials; there only with a source that is such a file.
@@ -101,6 +103,21 @@ pub enum Network {
     Vpc,
     /// Those on the internet.
     Public,
+}
+
+/// How much of the cloud's API may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallLimits {
+    /// Share of the account's quota of calls per minute, percent.
+    pub quota_share: u32,
+    /// Most calls that a plan may cost, with what was spent the same day; unlimited if absent.
+    pub calls_per_day: Option<u32>,
+}
+
+impl Default for CallLimits {
+    fn default() -> Self {
+        Self { quota_share: 50, calls_per_day: None }
+    }
 }
 
 /// The clouds that can be driven.

@@ -30,9 +30,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 pub use desired::{
-    AllowDesired, BecomeDesired, BecomeMethod, CloudDesired, CredentialSource, Desired, EniDesired,
-    HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist, Provider, Roster,
-    RouteDesired, SshDesired, VerifyDesired,
+    AllowDesired, BecomeDesired, BecomeMethod, CallLimits, CloudDesired, CredentialSource, Desired,
+    EniDesired, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist, Provider,
+    Roster, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;

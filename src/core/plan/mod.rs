@@ -5,6 +5,7 @@
 mod address;
 mod attach;
 mod build;
+mod calls;
 mod charge;
 mod code;
 pub mod compat;
@@ -24,6 +25,7 @@ mod stale;
 mod subnet;
 
 pub use build::{Observed, Policy, Reach, plan};
+pub use calls::{Calls, calls, is_write};
 pub use charge::needs_change;
 pub use code::Code;
 pub use egress::expected_egress;

@@ -2,6 +2,7 @@
 //!
 //! Pure: time passes and people answer elsewhere. Must never let a host begin twice or leave one out.
 
+mod breaker;
 mod budget;
 mod ledger;
 mod policy;
@@ -12,6 +13,7 @@ mod waves;
 #[cfg(test)]
 mod tests;
 
+pub use breaker::{Breaker, BreakerPolicy};
 pub use budget::Budget;
 pub use ledger::Ledger;
 pub use policy::{Approve, Rollout};

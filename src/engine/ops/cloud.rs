@@ -69,10 +69,14 @@ impl HostTask {
         let made = if self.again { self.tagged_eni(instance).await } else { Ok(None) };
         let id = match made {
             Ok(Some(id)) => id,
-            Ok(None) => match self.new_eni(&spec, instance).await {
-                Ok(id) => id,
-                Err(answer) => return answer,
-            },
+            Ok(None) => {
+                let made = self.new_eni(&spec, instance).await;
+                self.count(made.as_ref().err());
+                match made {
+                    Ok(id) => id,
+                    Err(answer) => return answer,
+                }
+            }
             Err(look) => return Answer::Unknown(look.to_string()),
         };
         match self.world.cloud.await_eni(&id, &EniGoal::Available, ENI).await {

@@ -67,6 +67,9 @@ impl HostTask {
 
     /// Does a step other than the probes.
     pub(super) async fn perform(&self, op: &Op, known: &Known) -> Answer {
+        if let Some(reason) = self.world.cutovers.closed().filter(|_| !self.again && begins_something(op)) {
+            return Answer::Refused(format!("not begun, because {reason}"));
+        }
         match op {
             Op::MakePostPaid { instance } => self.make_post_paid(instance).await,
             Op::ConvertPublicIp { instance, address } => self.convert(instance, *address).await,
@@ -117,4 +120,16 @@ impl HostTask {
         let digest = Sha256::digest(format!("{}|{}|{step}", self.run, self.host.instance));
         digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
+}
+
+/// Whether the step brings a host closer to being cut off, or cuts it off. What binds an EIP again is none of these.
+const fn begins_something(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::MakePostPaid { .. }
+            | Op::ConvertPublicIp { .. }
+            | Op::CreateEni { .. }
+            | Op::AttachEni { .. }
+            | Op::UnassociateEip { .. }
+    )
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{Answer, HostTask};
+use crate::core::event::Event;
 use crate::ports::{CloudError, CloudErrorKind};
 
 /// How long a state is awaited after an answer that got lost, before the call is taken as never received.
@@ -51,6 +52,21 @@ impl HostTask {
         W: Future<Output = Result<(), CloudError>>,
         G: Future<Output = Result<T, CloudError>>,
     {
+        let sent = self.attempt(write, goal, patience).await;
+        self.count(sent.as_ref().err());
+        sent
+    }
+
+    async fn attempt<T, W, G>(
+        &self,
+        write: impl Fn() -> W,
+        goal: impl Fn(Duration) -> G,
+        patience: Duration,
+    ) -> Result<T, Answer>
+    where
+        W: Future<Output = Result<(), CloudError>>,
+        G: Future<Output = Result<T, CloudError>>,
+    {
         let mut lost: Option<CloudError> = None;
         for _ in 0..TRIES {
             let refusal = match write().await {
@@ -81,6 +97,18 @@ impl HostTask {
             });
         }
         Err(Answer::Unknown(lost.map_or_else(String::new, |error| error.to_string())))
+    }
+
+    /// Counts a change that has come to its end. Where too many fail for good, no other host begins, and none is cut over.
+    pub(super) fn count(&self, failure: Option<&Answer>) {
+        let why = failure.map(|answer| match answer {
+            Answer::Refused(why) | Answer::Unknown(why) => why.as_str(),
+            Answer::Done(_) => "done",
+        });
+        if let Some(reason) = self.world.cutovers.count(why) {
+            self.world.events.emit(Event::BreakerOpened { reason: reason.clone() });
+            self.world.stop.because(reason);
+        }
     }
 
     /// What is wrong with the account is wrong for every host: no other one begins.

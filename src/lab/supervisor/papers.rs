@@ -92,7 +92,7 @@ fn inventory(spec: &LabSpec) -> String {
     let [text_echo, json_echo] = echo_urls();
     let mut text = format!(
         "# The hosts of this lab. It is as temporary as the lab.\n\
-         cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  limits: {{eips: {}}}\n  \
+         cloud:\n  provider: aliyun\n  region: {REGION}\n  credentials: environment\n  quota_share: 100\n  limits: {{eips: {}}}\n  \
          endpoints:\n    ecs: {}\n    vpc: {}\n    sts: {}\n\
          defaults:\n  ssh:\n    user: root\n    key: {}\n    known_hosts: [{}]\n  \
          verify:\n    echo:\n      - {text_echo}\n      - {json_echo}\n\

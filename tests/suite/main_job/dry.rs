@@ -12,6 +12,8 @@ const SCRIPT: &str = r#"
     keep check eg apply --check --yes
     keep validate eg validate
     keep verify eg verify --json
+    keep budget eg plan --calls-per-day 3
+    keep over eg apply --yes --calls-per-day 3
     keep ask eg apply
     keep runs eg runs
     look after $all; world after
@@ -26,6 +28,12 @@ fn dry(user: User, args: &[&str]) {
     assert_eq!(stage.out("plan"), stage.out("check"), "a check is a plan");
     // Without --yes and without a terminal nobody can be asked.
     assert!(stage.ended("ask", 64).err("ask").contains("--yes"));
+    // What it costs is said, and a plan over the budget is refused with the arithmetic.
+    assert!(stage.out("plan").contains("API reads: about"), "{}", stage.out("plan"));
+    for name in ["budget", "over"] {
+        let why = stage.ended(name, 1).err(name);
+        assert!(why.contains("over the budget of 3 calls a day: 21 writes + about"), "{why}");
+    }
     // The probes tell the truth before anything is done, too: these hosts leave from their own address.
     stage.ended("verify", 2);
     assert_eq!(

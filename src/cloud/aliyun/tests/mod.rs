@@ -7,6 +7,8 @@ mod calls;
 mod checks;
 mod checkups;
 mod instances;
+mod matrix;
+mod pace;
 mod programs;
 mod roles;
 mod sessions;
@@ -210,8 +212,13 @@ fn hurry() -> Tuning {
         poll_first: Duration::from_millis(20),
         poll_min: Duration::from_millis(20),
         poll_max: Duration::from_millis(40),
+        throttle_window: Duration::from_millis(20),
+        slow_pause: Duration::from_millis(50),
+        slow_budget: Duration::from_secs(20),
+        quota_share: 1000.0,
+        shared_for: Duration::ZERO,
+        refusal_span: Duration::from_millis(100),
         absence_grace: Duration::from_millis(300),
-        doubt_grace: Duration::from_millis(200),
         attach_grace: Duration::from_secs(60),
         ..Tuning::default()
     }

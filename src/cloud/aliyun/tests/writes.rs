@@ -161,7 +161,8 @@ async fn enis_with(code: &'static str, shown: Vec<Value>) -> [Result<(), CloudEr
         _ => fail(400, code),
     })
     .await;
-    let tuning = Tuning { retry_budget: Duration::from_millis(30), ..hurry() };
+    let (retry_budget, refusal_span) = (Duration::from_millis(300), Duration::from_millis(10));
+    let tuning = Tuning { retry_budget, refusal_span, ..hurry() };
     let cloud = client_with(&stub, tuning);
     let (eni, i) = (id("eni-1"), id("i-1"));
     [cloud.detach_eni(&eni, &i).await, cloud.delete_eni(&eni).await, cloud.attach_eni(&eni, &i).await]
@@ -204,7 +205,8 @@ async fn an_eip_in_a_wrong_state_is_looked_at() {
             _ => fail(400, "IncorrectEipStatus"),
         })
         .await;
-        let tuning = Tuning { retry_budget: Duration::from_millis(30), ..hurry() };
+        let (retry_budget, refusal_span) = (Duration::from_millis(300), Duration::from_millis(10));
+        let tuning = Tuning { retry_budget, refusal_span, ..hurry() };
         let cloud = client_with(&stub, tuning);
         let (eip, eni) = (id("eip-1"), EipHolder::Eni(id("eni-1")));
         let bind = cloud.associate_eip(&eip, &eni, None, "t").await.map_err(|error| error.kind);
