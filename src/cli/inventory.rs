@@ -61,7 +61,7 @@ struct DiscoverArgs {
     #[arg(long = "id", value_name = "ID", value_delimiter = ',')]
     ids: Vec<InstanceId>,
     /// Who logs in
-    #[arg(short, long, default_value = "root")]
+    #[arg(short, long, env = "EGRESSCTL_USER", default_value = "root")]
     user: String,
     /// Services that answer with the caller's address, separated by commas
     #[arg(long, value_name = "URLS", env = "EGRESSCTL_ECHO")]

@@ -158,7 +158,7 @@ mod tests {
 
     /// Options without a variable: they say what one call does, and to what. A variable that is still set from an earlier day
     /// must not consent to anything, and must not change what is written where.
-    const OF_ONE_CALL: [&str; 19] = [
+    const OF_ONE_CALL: [&str; 29] = [
         "yes",
         "check",
         "only-begun",
@@ -176,6 +176,16 @@ mod tests {
         "backup",
         "template",
         "extra-vars",
+        "hosts",
+        "policy",
+        "tag",
+        "vpc",
+        "vswitch",
+        "resource-group",
+        "name",
+        "id",
+        "force",
+        "allow-empty",
         "help",
         "version",
     ];
@@ -202,6 +212,8 @@ mod tests {
                 let expected = match long {
                     // More than one, on lines of their own.
                     "ssh-option" => Some("EGRESSCTL_SSH_OPTIONS"),
+                    // The vendor's own name for it.
+                    "region" => Some("ALIBABA_CLOUD_REGION_ID"),
                     _ if OF_ONE_CALL.contains(&long) => None,
                     _ => Some(usual.as_str()),
                 };

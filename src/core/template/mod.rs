@@ -4,6 +4,7 @@
 //! Must never see text that a host has printed, except as such a quoted value.
 
 mod check;
+mod context;
 mod file;
 mod guard;
 mod lease;

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 
 use serde::Serialize;
 
-use super::guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
+use super::context::RouteContext;
+use super::guard::{GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
 use super::{ShimParams, ShimVerb, TemplateError, Templates};
 use crate::core::model::{MacAddr, Owner};
@@ -23,7 +24,7 @@ pub const PUBLIC_DESTINATION: Ipv4Addr = Ipv4Addr::new(1, 1, 1, 1);
 pub const ONCE_FOLDER: &str = "/run/egressctl/steps";
 
 /// What stands for a value that only applying can tell.
-const UNKNOWN: &str = "(known after apply)";
+pub(super) const UNKNOWN: &str = "(known after apply)";
 
 /// Values of the apply script.
 #[derive(Debug, Clone, Copy)]
@@ -112,89 +113,6 @@ pub struct PushParams {
 #[derive(Serialize)]
 struct FactsContext {
     public: Ipv4Addr,
-}
-
-#[derive(Serialize)]
-struct RouteContext<'a> {
-    mac: String,
-    address: String,
-    gateway: Ipv4Addr,
-    primary_ip: Ipv4Addr,
-    table: u32,
-    priority: u32,
-    public: Ipv4Addr,
-    wait_seconds: u32,
-    watch: bool,
-    owners: String,
-    files: Vec<FileContext<'a>>,
-    files_back: Vec<FileContext<'a>>,
-    guard_base: &'static str,
-    guard_disk: &'static str,
-    guard_tx: &'a str,
-    guard_seconds: u32,
-    guard_rollback: &'a str,
-    phase: &'static str,
-    generation: u8,
-    begin_again: &'static str,
-}
-
-#[derive(Clone, Serialize)]
-struct FileContext<'a> {
-    path: &'a str,
-    existed: &'static str,
-    before: &'a str,
-    mode_before: String,
-    stays: &'static str,
-    after: &'a str,
-    mode_after: String,
-}
-
-impl<'a> FileContext<'a> {
-    fn new(file: &'a FileChange) -> Self {
-        Self {
-            path: &file.path,
-            existed: yes_no(file.before.is_some()),
-            before: file.before.as_deref().unwrap_or_default(),
-            mode_before: format!("{:o}", file.mode_before),
-            stays: yes_no(file.after.is_some()),
-            after: file.after.as_deref().unwrap_or_default(),
-            mode_after: format!("{:o}", file.mode_after),
-        }
-    }
-}
-
-impl<'a> RouteContext<'a> {
-    fn new(route: &RouteTarget) -> Self {
-        Self {
-            mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
-            address: route.address.map_or_else(|| UNKNOWN.to_owned(), |address| address.to_string()),
-            gateway: route.gateway,
-            primary_ip: route.primary_ip,
-            table: route.table,
-            priority: route.priority,
-            public: PUBLIC_DESTINATION,
-            wait_seconds: 0,
-            watch: true,
-            owners: String::new(),
-            files: Vec::new(),
-            files_back: Vec::new(),
-            guard_base: GUARD_FOLDER,
-            guard_disk: GUARD_DISK,
-            guard_tx: "none",
-            guard_seconds: 0,
-            guard_rollback: "",
-            phase: "look",
-            generation: 0,
-            begin_again: "no",
-        }
-    }
-
-    fn with_files(mut self, files: &'a [FileChange], reload: &[Owner]) -> Self {
-        self.files = files.iter().map(FileContext::new).collect();
-        self.files_back = self.files.iter().rev().cloned().collect();
-        self.owners = reload.iter().map(|owner| owner.word()).collect::<Vec<_>>().join(" ");
-        self
-    }
 }
 
 #[derive(Serialize)]
@@ -411,6 +329,6 @@ impl Templates {
     }
 }
 
-const fn yes_no(value: bool) -> &'static str {
+pub(super) const fn yes_no(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
 }

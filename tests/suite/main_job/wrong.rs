@@ -154,7 +154,7 @@ fn an_edit_between_plan_and_apply_is_never_overwritten() {
     let file = stage.run(&["--hosts", "2"], script);
     stage.ended("apply", 2);
     let told = reason(&stage, "apply", "web-1");
-    assert!(told.contains("rc-local-changed"), "{told}");
+    assert!(told.contains("file-changed"), "{told}");
     stage.same("edited", "after", "web-1", &["main", "rules", "files"]);
     assert_eq!(secondary_enis(&stage.json("after.state"), "i-lab0000010002"), Vec::<String>::new());
     stage.ended("apply-again", 0);

@@ -184,7 +184,12 @@ EOF\n",
 
     /// Runs one of the scripts for hosts, from stdin as SSH does.
     pub(super) fn run(&self, script: &str) -> Output {
-        self.within("host", || feed(self.shell, script))
+        // What a script leaves below /run is this host's alone.
+        let own = format!("/run/host.{}", self.id);
+        let mount = "mkdir -p $0 /run/egressctl && mount --bind $0 /run/egressctl && exec \"$@\"";
+        let mut words = vec!["unshare", "--mount", "sh", "-c", mount, &own];
+        words.extend(self.shell);
+        self.within("host", || feed(&words, script))
     }
 
     pub(super) fn ok(&self, name: &str, script: &str) -> String {

@@ -33,6 +33,7 @@ echo $! >"/run/units/$unit.process"
 const CTL: &str = r#"#!/bin/bash
 file=/run/units/${@: -1}
 case "$1 $2 $3" in
+    is-system-running*) echo running ;;
     is-active\ *) [ -e "$file" ] && echo active || { echo inactive; exit 3; } ;;
     "show -p NextElapseUSecMonotonic")
         [ -e "$file" ] || { echo NextElapseUSecMonotonic=infinity; exit 0; }
