@@ -199,7 +199,7 @@ async fn lists_are_shuffled_without_loss_on_one_page() {
 #[tokio::test(start_paused = true)]
 async fn quotas_and_failed_tokens_follow_the_file() {
     let lab = lab(
-        "quotas: {eni: 1}\nfailed_tokens: replayed\nrules: [{action: Create*, nth: 1, do: {error: {code: Operation.Conflict}}}]",
+        "quotas: {eni: 2}\nfailed_tokens: replayed\nrules: [{action: Create*, nth: 1, do: {error: {code: Operation.Conflict}}}]",
     )
     .await;
     assert_eq!(enis(&lab), 5);
