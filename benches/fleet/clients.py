@@ -60,18 +60,23 @@ def peers(world, folder, wanted, forks):
     write(f"{ROOT}/peers.tsv", "".join("\t".join(str(row[key]) for key in order) + "\n" for row in rows))
     write(f"{ROOT}/peers.json", json.dumps(rows))
     write(f"{ROOT}/peers.txt", "".join(f"{row['addr']}\n" for row in rows))
+    extra = ("src", "gw", "dev", "table", "site", "ntp", "index")
+    write(f"{ROOT}/peers.ini", "[fleet]\n" + "".join(
+        f"{row['name']} ansible_host={row['addr']} {' '.join(f'h_{key}={row[key]}' for key in extra)}\n" for row in rows))
+    write(f"{ROOT}/peers_{len(rows)}.py", f"fleet = {[(row['name'], {'ssh_hostname': row['addr'], **row}) for row in rows]!r}\n")
     os.makedirs(f"{ROOT}/out", exist_ok=True)
-    values = {"tsv": f"{ROOT}/peers.tsv", "json": f"{ROOT}/peers.json", "hosts": f"{ROOT}/peers.txt", "key": world.key,
+    values = {"ini": f"{ROOT}/peers.ini", "pyinv": f"{ROOT}/peers_{len(rows)}.py", "tsv": f"{ROOT}/peers.tsv", "json": f"{ROOT}/peers.json", "hosts": f"{ROOT}/peers.txt", "key": world.key,
               "kh": world.known_hosts, "out": f"{ROOT}/out", "n": len(rows), "here": folder}
     with open(f"{folder}/contenders.json", encoding="utf-8") as file:
         known = json.load(file)
     for name in wanted:
         entry = known[name]
         filled = {}
+        parameters = {**values, **known.get("_params", {}), "K": forks, **entry.get("params", {})}
         for job in ("T", "J"):
             if job in entry:
                 text = entry[job]
-                for key, value in {**values, "K": forks, **entry.get("params", {})}.items():
+                for key, value in parameters.items():
                     text = text.replace("{%s}" % key, shlex.quote(str(value)))
                 filled[job] = ["sh", "-c", f"exec {text}"]
         yield Client(name, filled, folder, entry.get("env", {}), entry.get("max_n", 10**9))

@@ -79,7 +79,7 @@ class World:
         write(f"{ROOT}/sshd_config", (
             "Port 22\nPidFile none\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\n"
             f"AuthorizedKeysFile {self.key}.pub\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            "MaxStartups 2000\nPrintMotd no\nLogLevel ERROR\nUseDNS no\n"))
+            "MaxStartups 2000\nPrintMotd no\nLogLevel ERROR\nUseDNS no\nSubsystem sftp internal-sftp\n"))
 
     def _keys(self):
         making = []

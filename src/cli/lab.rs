@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,10 +10,15 @@ use clap::{Args, Subcommand};
 
 use crate::core::model::HostName;
 use crate::lab::control::Status;
+use crate::lab::emulator::Summary;
+use crate::lab::emulator::faults::FaultFile;
 use crate::lab::services::outage::run_until_stdin_closes;
 use crate::lab::spec::{Flavour, LabSpec, Sshd};
 use crate::lab::{LabError, client, host, parent, supervisor};
 use crate::ui;
+
+/// A fault file travels as one argument of a command.
+const MOST_FAULTS: u64 = 64 * 1024;
 
 /// Arguments of `egressctl lab`.
 #[derive(Debug, Args)]
@@ -55,6 +60,18 @@ enum LabVerb {
     Reboot {
         /// The host
         host: HostName,
+    },
+    /// Inside a lab: what the cloud's API was called for, counted by action and by error code
+    Calls {
+        /// One JSON document, with every call
+        #[arg(long)]
+        json: bool,
+    },
+    /// Inside a lab: let the cloud go wrong as a file says (docs/lab-faults.md); without a file, end all faults
+    Faults {
+        /// The fault file
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
     },
     /// Inside a lab: hosts, interfaces, public addresses
     Status {
@@ -112,13 +129,31 @@ struct Options {
     /// Seed of ids and delays
     #[arg(long, default_value_t = 1, value_name = "S")]
     seed: u64,
+    /// Let the cloud's API go wrong as this file says (docs/lab-faults.md)
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
 }
 
 impl Options {
     fn spec(&self) -> Result<LabSpec, LabError> {
-        LabSpec::new(self.seed, self.sshd, self.hosts, self.flavour)
-            .map_err(|text| LabError { code: super::USAGE, text })
+        let spec = LabSpec::new(self.seed, self.sshd, self.hosts, self.flavour)
+            .map_err(|text| LabError { code: super::USAGE, text })?;
+        let faults = self.faults.as_deref().map_or_else(|| Ok(String::new()), fault_file)?;
+        Ok(LabSpec { faults, ..spec })
     }
+}
+
+/// The text of a fault file without mistakes.
+fn fault_file(path: &Path) -> Result<String, LabError> {
+    let usage = |text: String| LabError { code: super::USAGE, text };
+    let name = path.display().to_string();
+    let size = std::fs::metadata(path).map_err(|error| usage(format!("{name}: {error}")))?.len();
+    if size > MOST_FAULTS {
+        return Err(usage(format!("{name}: {size} bytes are no fault file; at most {MOST_FAULTS} are read")));
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| usage(format!("{name}: {error}")))?;
+    FaultFile::parse(&name, &text).map_err(usage)?;
+    Ok(text)
 }
 
 pub(super) fn run(args: LabArgs) -> ExitCode {
@@ -135,6 +170,11 @@ fn act(verb: LabVerb) -> Result<ExitCode, LabError> {
         LabVerb::Exec { host, command } => client::exec(&host, &command),
         LabVerb::Internet { command } => client::internet(&command),
         LabVerb::Reboot { host } => done(client::reboot(&host)?),
+        LabVerb::Calls { json } => calls(&client::calls()?, json),
+        LabVerb::Faults { file } => {
+            let text = file.as_deref().map_or_else(|| Ok(String::new()), fault_file)?;
+            done(client::faults(text)?)
+        }
         LabVerb::Status { json } => status(&client::status()?, json),
         LabVerb::Outage { interval_ms, targets } => outage(targets, Duration::from_millis(interval_ms)),
         LabVerb::Supervise { spec } => {
@@ -176,6 +216,17 @@ fn shell(spec: &LabSpec) -> Result<ExitCode, LabError> {
                 The inventory is $EGRESSCTL_INVENTORY.";
     ui::complain(hint);
     parent::run(spec, &[shell.unwrap_or_else(|| "/bin/sh".into())])
+}
+
+fn calls(summary: &Summary, json: bool) -> Result<ExitCode, LabError> {
+    let text = if json {
+        let text = serde_json::to_string_pretty(summary).map_err(|error| error.to_string())?;
+        format!("{text}\n")
+    } else {
+        summary.table()
+    };
+    ui::say(&text);
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status(status: &Status, json: bool) -> Result<ExitCode, LabError> {

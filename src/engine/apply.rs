@@ -74,6 +74,7 @@ pub(super) fn task(
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         again: false,
+        retries: 0,
         egress: plan.egress.clone(),
         lease: None,
     }

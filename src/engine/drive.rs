@@ -127,7 +127,7 @@ impl<'a> Driver<'a> {
             Ok(None)
         } else {
             let begun = self.started(step, true);
-            let task = HostTask { again, ..self.task.clone() };
+            let task = HostTask { again, retries: self.saga.retries(), ..self.task.clone() };
             let undone = self.undo(&task, op, effect).await;
             self.finished(step, true, begun, undone.as_ref().err().cloned());
             undone
@@ -188,7 +188,7 @@ impl<'a> Driver<'a> {
         let answer = if step == StepKind::Verify {
             self.verify().await
         } else {
-            let task = HostTask { again, ..self.task.clone() };
+            let task = HostTask { again, retries: self.saga.retries(), ..self.task.clone() };
             task.perform(op, self.saga.known()).await
         };
         let error = match &answer {

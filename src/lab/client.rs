@@ -8,6 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Command, ExitCode};
 
 use super::control::{Answer, Request, Status};
+use super::emulator::Summary;
 use super::enter::{Doors, attend};
 use super::{LabError, paths};
 use crate::core::model::HostName;
@@ -45,6 +46,25 @@ pub fn status() -> Result<Status, LabError> {
         Answer::Status(status) => Ok(status),
         _ => Err(LabError::from("the lab's supervisor answered something else".to_owned())),
     }
+}
+
+/// What the lab's cloud was called for since the lab began.
+///
+/// # Errors
+/// As [`ask`].
+pub fn calls() -> Result<Summary, LabError> {
+    match ask(&Request::Calls)? {
+        Answer::Calls(summary) => Ok(*summary),
+        _ => Err(LabError::from("the lab's supervisor answered something else".to_owned())),
+    }
+}
+
+/// Lets the lab's cloud go wrong as this fault file says, and in no other way.
+///
+/// # Errors
+/// As [`ask`].
+pub fn faults(text: String) -> Result<(), LabError> {
+    ask(&Request::Faults(text)).map(drop)
 }
 
 /// Reboots a host and waits until its SSH server is there again.

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
+use super::emulator::Summary;
 use super::spec::{Flavour, Sshd};
 use crate::core::model::{HostName, InstanceId, MacAddr};
 
@@ -17,6 +18,10 @@ pub enum Request {
     Status,
     /// Kill this host, take its network state, boot it. Answered when its SSH server accepts connections.
     Reboot(HostName),
+    /// What the lab's cloud was called for.
+    Calls,
+    /// From now on the lab's cloud goes wrong as this fault file says; an empty one ends all faults.
+    Faults(String),
 }
 
 /// The answer.
@@ -25,6 +30,8 @@ pub enum Request {
 pub enum Answer {
     /// To [`Request::Status`].
     Status(Status),
+    /// To [`Request::Calls`].
+    Calls(Box<Summary>),
     /// It is done.
     Done,
     /// It did not work; a text for people.

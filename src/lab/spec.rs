@@ -103,6 +103,8 @@ pub enum Case {
     Done,
     /// `PrePaid` + `PayByBandwidth`, and the inventory consents to the change of the charge type.
     PrePaid,
+    /// `PrePaid` + `PayByTraffic`, which can be converted as it is.
+    PrePaidByTraffic,
     /// In a subnet without SNAT: moving the EIP would cut its egress, so it must be refused.
     NoSnat,
 }
@@ -141,6 +143,9 @@ pub struct LabSpec {
     pub sshd: Sshd,
     /// The hosts.
     pub hosts: Vec<HostSpec>,
+    /// Text of the fault file that the lab's cloud begins with; it has been read once without a mistake.
+    #[serde(default)]
+    pub faults: String,
 }
 
 /// The first hosts of every lab: one of each case; further hosts are fresh, with the flavours in turn.
@@ -163,7 +168,7 @@ impl LabSpec {
             return Err(format!("--hosts {hosts}: a lab has 1 to {MAX_HOSTS} hosts"));
         }
         let hosts = (0..hosts).map(|index| HostSpec::new(seed, index, flavour)).collect();
-        Ok(Self { seed, sshd, hosts })
+        Ok(Self { seed, sshd, hosts, faults: String::new() })
     }
 }
 

@@ -148,7 +148,7 @@ fn config(login: &Login<'_>) -> Result<client::Config, SshError> {
         keepalive_interval: Some(login.keepalive.every),
         keepalive_max: login.keepalive.misses,
         nodelay: true,
-        // Only russh as `scripts/pipelined` patches it knows this.
+        // Only russh as `scripts/patched` patches it knows this.
         #[cfg(russh_pipelined)]
         pipelined: true,
         ..client::Config::default()

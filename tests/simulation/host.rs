@@ -87,12 +87,33 @@ pub(crate) struct Host {
     pub(crate) changes: u64,
 }
 
+/// Where a host is.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    pub(crate) name: HostName,
+    pub(crate) instance: InstanceId,
+    pub(crate) primary_ip: Ipv4Addr,
+    pub(crate) gateway: Ipv4Addr,
+    pub(crate) public: Ipv4Addr,
+}
+
 impl Host {
-    /// A host that nothing has been done to.
+    /// A host of the simulated region that nothing has been done to.
     pub(crate) fn new(index: usize, nature: Nature) -> Self {
         let [high, low] = u16::try_from(index).unwrap().to_be_bytes();
-        let primary_ip = Ipv4Addr::new(172, 16, high, low);
-        let gateway = Ipv4Addr::new(172, 31, 255, 253);
+        let place = Place {
+            name: format!("host-{index}").parse().unwrap(),
+            instance: format!("i-{index}").parse().unwrap(),
+            primary_ip: Ipv4Addr::new(172, 16, high, low),
+            gateway: Ipv4Addr::new(172, 31, 255, 253),
+            public: Ipv4Addr::new(198, 51, high, low),
+        };
+        Self::at(place, index, nature)
+    }
+
+    /// A host at this place that nothing has been done to.
+    pub(crate) fn at(place: Place, index: usize, nature: Nature) -> Self {
+        let Place { name, instance, primary_ip, gateway, public } = place;
         let main = vec![
             format!("default via {gateway} dev eth0"),
             format!("172.16.0.0/12 dev eth0 proto kernel scope link src {primary_ip}"),
@@ -110,11 +131,11 @@ impl Host {
             primary: vec![format!("{primary_ip}/12")],
         };
         Self {
-            name: format!("host-{index}").parse().unwrap(),
-            instance: format!("i-{index}").parse().unwrap(),
+            name,
+            instance,
             primary_ip,
             gateway,
-            public: Ipv4Addr::new(198, 51, high, low),
+            public,
             key: HostKey { openssh: format!("ssh-ed25519 {index}"), fingerprint: format!("SHA256:{index}") },
             nature,
             kernel: base.clone(),

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod cloud_fleet;
+#[cfg(test)]
 mod command_line;
 #[cfg(test)]
 mod engine;

@@ -5,6 +5,7 @@
 
 mod audited;
 mod by_hand;
+mod counted;
 mod demo;
 mod dry;
 mod flavours;

@@ -179,7 +179,7 @@ fn thousand() -> LabSpec {
             });
         }
     }
-    LabSpec { seed: 7, sshd: Sshd::Builtin, hosts }
+    LabSpec { hosts, ..lab() }
 }
 
 #[tokio::test]

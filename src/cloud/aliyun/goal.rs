@@ -1,6 +1,6 @@
 //! Whether what was seen is what is waited for: pure judgement with a memory.
 //!
-//! One odd look is never enough for a refusal, because answers may be a moment old; two in a row are.
+//! Odd looks are not enough for a refusal, because answers may be a moment old: what they say has to stay so for a while.
 
 use std::time::Duration;
 
@@ -24,19 +24,22 @@ pub(super) enum Verdict {
 pub(super) struct Memory {
     /// It has been on its way.
     moving: bool,
-    /// The reason the last look gave for a refusal.
-    doubt: Option<String>,
+    /// The reason the last looks gave for a refusal, and when the first of them did.
+    doubt: Option<(String, Duration)>,
 }
 
 impl Memory {
-    /// A refusal only if the last look said the same.
-    pub(super) fn confirm(&mut self, verdict: Verdict) -> Verdict {
+    /// A refusal only if all looks have said the same for `grace`; `waited` is the time now.
+    pub(super) fn confirm(&mut self, verdict: Verdict, waited: Duration, grace: Duration) -> Verdict {
         match verdict {
-            Verdict::Missed(why) if self.doubt.as_ref() != Some(&why) => {
-                self.doubt = Some(why);
-                Verdict::Pending
-            }
-            Verdict::Missed(why) => Verdict::Missed(why),
+            Verdict::Missed(why) => match &self.doubt {
+                Some((same, since)) if *same == why && waited >= *since + grace => Verdict::Missed(why),
+                Some((same, _)) if *same == why => Verdict::Pending,
+                _ => {
+                    self.doubt = Some((why, waited));
+                    Verdict::Pending
+                }
+            },
             other => {
                 self.doubt = None;
                 other

@@ -29,6 +29,8 @@ pub struct Tuning {
     pub poll_max: Duration,
     /// How long something just created may be missing from the answers.
     pub absence_grace: Duration,
+    /// How long all looks must agree that something will never be reached; longer than answers lag behind.
+    pub doubt_grace: Duration,
     /// How long an interface may stay `Available` after it was told to attach.
     pub attach_grace: Duration,
 }
@@ -48,6 +50,7 @@ impl Default for Tuning {
             poll_min: Duration::from_millis(250),
             poll_max: Duration::from_secs(1),
             absence_grace: Duration::from_secs(60),
+            doubt_grace: Duration::from_secs(5),
             attach_grace: Duration::from_secs(15),
         }
     }

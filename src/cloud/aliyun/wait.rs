@@ -111,7 +111,7 @@ impl<K: Kind> Waits<K> {
                     present = Instant::now();
                     last = K::state(&record);
                     let verdict = judge(&record, &mut memory, start.elapsed());
-                    match memory.confirm(verdict) {
+                    match memory.confirm(verdict, start.elapsed(), api.tuning.doubt_grace) {
                         Verdict::Reached => return Ok(record),
                         Verdict::Pending => {}
                         Verdict::Missed(why) => return Err(error(CloudErrorKind::Refused, K::ACTION, why)),

@@ -13,7 +13,7 @@ enum Piece {
 }
 
 /// Whether `text` matches the whole `glob`: `*`, `?`, `[abc]`, `[a-z]`, `[!a]`.
-pub(super) fn glob_matches(glob: &str, text: &str) -> bool {
+pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
     let text: Vec<char> = text.chars().collect();
     // reach[i]: the pieces so far can match the first i characters.
     let mut reach = vec![false; text.len() + 1];

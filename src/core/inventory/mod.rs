@@ -7,7 +7,7 @@ mod check;
 mod cloud;
 mod desired;
 mod draft;
-mod glob;
+pub(crate) mod glob;
 mod hosts;
 mod layer;
 mod limits;

@@ -15,6 +15,7 @@ pub struct Saga {
     mode: Mode,
     notes: Vec<String>,
     problems: Vec<String>,
+    retries: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +67,14 @@ impl Saga {
             mode: Mode::Forward,
             notes: Vec::new(),
             problems: Vec::new(),
+            retries: 0,
         }
+    }
+
+    /// How often somebody asked to try again what a human was needed for.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.retries
     }
 
     /// The saga that these records describe; `None` if there are none.
@@ -181,6 +189,7 @@ impl Saga {
                     Mode::Backward { reason: "taken back at the second try".to_owned(), open: None }
                 };
                 self.problems.clear();
+                self.retries += 1;
             }
             (_, Record::Ended(end)) => {
                 if self.next() != Next::End(end.clone()) {

@@ -90,7 +90,7 @@ impl HostTask {
         if self.again && self.has_moved(eip, &EipGoal::Available, &premise).await? {
             return Ok(());
         }
-        let token = self.token(step);
+        let token = self.fresh_token(step);
         self.send(
             || self.world.cloud.unassociate_eip(&eip.id, from, private_ip, &token),
             |within| self.world.cloud.await_eip(&eip.id, &EipGoal::Available, within),
@@ -112,7 +112,7 @@ impl HostTask {
         if self.again && self.has_moved(eip, &goal, &EipGoal::Available).await? {
             return Ok(());
         }
-        let token = self.token(step);
+        let token = self.fresh_token(step);
         self.send(
             || self.world.cloud.associate_eip(&eip.id, to, private_ip, &token),
             |within| self.world.cloud.await_eip(&eip.id, &goal, within),

@@ -45,6 +45,8 @@ pub(super) struct HostTask {
     pub(super) address: std::net::Ipv4Addr,
     /// Whether what is asked for may have been sent before, by a process that is gone and took the answer with it.
     pub(super) again: bool,
+    /// How often somebody has asked to try again what a human was needed for.
+    pub(super) retries: u32,
     /// The addresses its own traffic must leave from afterwards.
     pub(super) egress: Vec<std::net::Ipv4Addr>,
     /// The lease under which it is changed, once it is claimed.
@@ -100,6 +102,12 @@ impl HostTask {
             Op::AssociateEip => self.take_off(known).await,
             Op::Verify => Ok(None),
         }
+    }
+
+    /// A token for what is tried anew: the cloud may answer the old one with its old success and do nothing. Only where the
+    /// world was looked at and a request that arrives twice is refused.
+    fn fresh_token(&self, step: &str) -> String {
+        if self.retries == 0 { self.token(step) } else { self.token(&format!("{step} {}", self.retries)) }
     }
 
     /// A `ClientToken`: the same for the same step of the same host in the same run, and at most 64 ASCII characters.

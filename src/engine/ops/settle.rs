@@ -8,6 +8,8 @@ use crate::ports::{CloudError, CloudErrorKind};
 
 /// How long a state is awaited after an answer that got lost, before the call is taken as never received.
 pub(super) const LOST: Duration = Duration::from_secs(20);
+/// How often a write is sent whose answers get lost one after the other.
+const TRIES: u32 = 4;
 /// How long it takes to see what is so already.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 
@@ -37,7 +39,7 @@ impl HostTask {
     }
 
     /// Writes, then waits for the goal. An answer that got lost is settled by waiting for the goal; if it does not come, the
-    /// write is sent once more, which every step here bears (token, or refused by the cloud because it is done already). A
+    /// write is sent again, [`TRIES`] times in all, which every step here bears (token, or refused by the cloud because it is done already). A
     /// write of which one answer got lost never ends as refused unless a later copy was accepted and then failed.
     pub(super) async fn send<T, W, G>(
         &self,
@@ -50,7 +52,7 @@ impl HostTask {
         G: Future<Output = Result<T, CloudError>>,
     {
         let mut lost: Option<CloudError> = None;
-        for _ in 0..2 {
+        for _ in 0..TRIES {
             let refusal = match write().await {
                 Ok(()) => {
                     return goal(patience).await.map_err(|error| match error.kind {

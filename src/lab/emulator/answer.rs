@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::errors::{ApiError, DRY_RUN};
 use super::params::{Params, invalid};
+use super::tuning::dice;
 
 /// The members of a JSON answer, without `RequestId`.
 pub(crate) type Body = Map<String, Value>;
@@ -52,7 +53,7 @@ pub(crate) fn numbered<T>(params: &Params, items: Vec<T>, max: usize) -> Result<
     if !(1..=max).contains(&size) {
         return Err(invalid("PageSize", &format!("must be from 1 to {max}")));
     }
-    let total = items.len();
+    let (total, items) = (items.len(), shuffled(params, items));
     let page = items.into_iter().skip((number - 1).saturating_mul(size)).take(size).collect();
     Ok((page, body(json!({ "PageNumber": number, "PageSize": size, "TotalCount": total }))))
 }
@@ -81,7 +82,17 @@ pub(crate) fn continued<T>(
     let more = rest.len() > size;
     rest.truncate(size);
     let token = rest.last().filter(|_| more).map(|last| format!("after-{}", id(last)));
-    Ok((rest, body(json!({ "NextToken": token.unwrap_or_default() }))))
+    Ok((shuffled(params, rest), body(json!({ "NextToken": token.unwrap_or_default() }))))
+}
+
+/// The items in another order, if the lab's faults want that.
+fn shuffled<T>(params: &Params, mut items: Vec<T>) -> Vec<T> {
+    let Some(seed) = params.shuffle else { return items };
+    for last in (1..items.len()).rev() {
+        let range = u64::try_from(last + 1).unwrap_or(u64::MAX);
+        items.swap(last, usize::try_from(dice(seed, range) % range).unwrap_or_default());
+    }
+    items
 }
 
 /// ECS lists: by token if the request uses one of its parameters, else by number.

@@ -3,6 +3,8 @@
 //! Must never hold a code that the vendor does not use (misspellings included): clients decide on them. Codes and statuses
 //! are those of the vendor's error tables, except the few general ones under "not in the tables of the actions".
 
+use std::time::Duration;
+
 /// A documented error: what the vendor's error tables say of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -19,7 +21,7 @@ impl Fault {
     /// This error with the free text that the service fills in.
     #[must_use]
     pub(crate) fn because(self, text: impl Into<String>) -> ApiError {
-        ApiError { status: self.status, code: self.code, message: text.into() }
+        ApiError { status: self.status, code: self.code, message: text.into(), retry_after: None }
     }
 }
 
@@ -33,6 +35,8 @@ pub(crate) struct ApiError {
     pub code: &'static str,
     /// `Message`.
     pub message: String,
+    /// `x-acs-retry-after`.
+    pub retry_after: Option<Duration>,
 }
 
 impl From<Fault> for ApiError {
@@ -67,6 +71,7 @@ faults! {
     PARAMETER_CONFLICT = 400 "InvalidParameter.Conflict" "The specified parameters exclude each other.";
     DRY_RUN = 400 "DryRunOperation" "Request validation has been passed with DryRun flag set.";
     TOKEN_REUSED = 400 "IdempotentParameterMismatch" "The request is retried with updated parameters.";
+    TOKEN_FAILED = 400 "IdempotentFailed" "The request that this token belongs to failed.";
     TOKEN_RUNNING = 403 "LastTokenProcessing" "The last token request is processing.";
     // Instances.
     CONVERT_UNKNOWN = 403 "InvalidInstanceId.NotFound" "The specified InstanceId does not exist.";
@@ -82,6 +87,9 @@ faults! {
     // Interfaces.
     ENI_UNKNOWN = 404 "InvalidEniId.NotFound" "The specified network interface does not exist.";
     ECS_UNKNOWN = 404 "InvalidEcsId.NotFound" "The specified instance does not exist.";
+    ENI_MALFORMED = 400 "InvalidParams.EniId" "The specified network interface id is malformed.";
+    ECS_MALFORMED = 400 "InvalidInstanceID.Malformed" "The specified instance id is malformed.";
+    ECS_BUSY = 409 "OperationConflict" "Another operation on the instance is under way.";
     ENI_STATE = 400 "InvalidOperation.InvalidEniState" "The network interface is not in the state this operation needs.";
     ECS_STATE = 400 "InvalidOperation.InvalidEcsState" "The instance is not in the state this operation needs.";
     ENI_TYPE = 403 "InvalidOperation.InvalidEniType" "The type of the network interface does not allow this operation.";

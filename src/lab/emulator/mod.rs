@@ -1,51 +1,52 @@
 //! The cloud's API in the lab: ECS 2014-05-26, VPC 2016-04-28 and the one STS action, with signatures verified, states
 //! that take their time, and effects on the lab's network.
 //!
-//! A call goes straight through: [`wire`] takes it apart, [`verify`] tells who sends it, [`actions`] change the [`state`]
-//! or read it, [`effects`] carry out what takes time, [`log`] keeps it. Must never share code with the client that it
+//! A call goes straight through ([`handle`]): [`wire`] takes it apart, [`verify`] tells who sends it, [`faults`] tell what
+//! goes wrong with it, [`actions`] change the [`state`] or read it, [`effects`] carry out what takes time, [`log`] keeps it. Must never share code with the client that it
 //! tests, and must never be kinder than the vendor's documents are.
 
 mod actions;
 mod answer;
+mod door;
 mod effects;
 mod errors;
+pub mod faults;
+mod handle;
+mod history;
 mod log;
 #[cfg(test)]
 mod loopback;
 mod params;
 mod serve;
 mod state;
+mod stuck;
 mod tokens;
 mod tuning;
 mod verify;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::Value;
+use tokio::time::Instant;
 
-pub use log::CallRecord;
+pub use log::{CallRecord, Summary};
 pub use serve::serve;
 pub use tuning::Tuning;
 pub use verify::AccessKey;
 
-use self::actions::{Action, Context, Done, Product, Task};
-use self::answer::Body;
-use self::errors::{ACTION_UNKNOWN, ApiError, VERSION_UNKNOWN};
-use self::params::Params;
+use self::faults::{FaultFile, Faults};
 use self::state::Cloud;
-use self::tokens::{Begin, Tokens};
-use self::verify::{Caller, Verifier};
-use self::wire::Request;
+use self::tokens::Tokens;
+use self::verify::Verifier;
 use super::fabric::Fabric;
 use super::spec::LabSpec;
 use crate::core::model::{EniId, MacAddr, Secret};
 use crate::ports::Clock;
-
-/// HTTP status and body of an answer.
-type Answer = (u16, Value);
 
 /// The emulated cloud.
 pub struct Emulator {
@@ -55,6 +56,10 @@ pub struct Emulator {
     log: log::Log,
     fabric: Arc<dyn Fabric>,
     tuning: Tuning,
+    faults: Mutex<Arc<Faults>>,
+    stuck: stuck::Stuck,
+    history: history::History,
+    hidden: Mutex<BTreeMap<String, Instant>>,
     seed: u64,
     rolls: AtomicU64,
     requests: AtomicU64,
@@ -87,6 +92,10 @@ impl Emulator {
             log: log::Log::new(),
             fabric,
             tuning,
+            faults: Mutex::new(Arc::new(Faults::new(FaultFile::default(), spec.seed))),
+            stuck: stuck::Stuck::default(),
+            history: history::History::default(),
+            hidden: Mutex::default(),
             seed: spec.seed,
             rolls: AtomicU64::new(0),
             requests: AtomicU64::new(0),
@@ -112,6 +121,12 @@ impl Emulator {
     #[must_use]
     pub fn calls(&self) -> Vec<CallRecord> {
         self.log.calls()
+    }
+
+    /// The calls so far, counted.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        self.log.summary()
     }
 
     /// How many calls so far were meant to change something, refused ones included, dry runs not.
@@ -150,109 +165,55 @@ impl Emulator {
         tuning::dice(self.seed, self.rolls.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Answers one request and logs it.
-    async fn answer(self: Arc<Self>, request: Request, host: String) -> Answer {
-        let at = self.log.elapsed();
-        let (name, version) = (request.action(), request.version());
-        let product = Product::of(&version);
-        let action = product.and_then(|product| actions::find(product, &name));
-        let params = request.params();
-        let result = match self.admit(&request, product, action) {
-            Ok((caller, action)) => self.run(action, caller, &params).await,
-            Err(error) => Err(error),
-        };
-        let request_id = self.request_id();
-        self.log.add(CallRecord {
-            action: name,
-            product: product.map_or(version, |product| product.as_str().to_owned()),
-            write: action.is_some_and(|action| action.write) && !params.flag("DryRun").unwrap_or(false),
-            code: result.as_ref().err().map(|error| error.code.to_owned()),
-            request_id: request_id.clone(),
-            at,
-        });
-        match result {
-            Ok(mut body) => {
-                body.insert("RequestId".to_owned(), request_id.into());
-                (200, Value::Object(body))
-            }
-            Err(error) => (error.status, answer::error_body(&error, &request_id, &host)),
+    /// From now on this goes wrong, and nothing else; what hangs because of earlier faults is let go.
+    pub fn set_faults(&self, file: FaultFile) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Faults::new(file, self.seed));
+        self.hidden().clear();
+        self.stuck.release();
+    }
+
+    fn faults(&self) -> Arc<Faults> {
+        Arc::clone(&self.faults.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The tuning with the quotas of the fault file.
+    fn tuning_now(&self) -> Tuning {
+        let quotas = self.faults().file.quotas;
+        Tuning {
+            eip_quota: quotas.eip.unwrap_or(self.tuning.eip_quota),
+            eni_quota: quotas.eni.unwrap_or(self.tuning.eni_quota),
+            ..self.tuning.clone()
         }
     }
 
-    fn admit(
-        &self,
-        request: &Request,
-        product: Option<Product>,
-        action: Option<&'static Action>,
-    ) -> Result<(Caller, &'static Action), ApiError> {
-        let caller = self.verifier.verify(request)?;
-        product.ok_or(VERSION_UNKNOWN)?;
-        let known =
-            action.filter(|_| request.path == "/" && ["GET", "POST"].contains(&request.method.as_str()));
-        Ok((caller, known.ok_or(ACTION_UNKNOWN)?))
-    }
-
-    /// Runs an action once for its `ClientToken`, if it has one.
-    async fn run(
-        self: &Arc<Self>,
-        action: &'static Action,
-        caller: Caller,
-        params: &Params,
-    ) -> Result<Body, ApiError> {
-        let Some(token) = params.get("ClientToken").filter(|_| action.token) else {
-            return self.run_once(action, caller, params).await;
-        };
-        let (key, essence) = ((action.name, token.to_owned()), params.essence());
-        if let Begin::Known(body) = self.tokens().begin(&key, &essence)? {
-            return Ok(body);
+    /// Changes the cloud; what it was is kept for reads that lag behind, if there are any.
+    fn change<T>(&self, act: impl FnOnce(&mut Cloud) -> T) -> T {
+        let memory = self.faults().memory();
+        let mut cloud = self.cloud();
+        if let Some(memory) = memory {
+            self.history.note(&cloud, memory);
         }
-        let result = self.run_once(action, caller, params).await;
-        self.tokens().finish(key, essence, result.as_ref().ok().cloned());
-        result
+        act(&mut cloud)
     }
 
-    async fn run_once(
-        self: &Arc<Self>,
-        action: &'static Action,
-        caller: Caller,
-        params: &Params,
-    ) -> Result<Body, ApiError> {
-        let now_ms = self.verifier.now_ms();
-        let Done { body, task } = action.run(&mut Context {
-            cloud: &mut self.cloud(),
-            params,
-            tuning: &self.tuning,
-            now_ms,
-            caller,
-        })?;
-        match task {
-            Some(task @ Task::Created) => Arc::clone(self).carry_out(task).await,
-            Some(task) => drop(tokio::spawn(Arc::clone(self).carry_out(task))),
-            None => {}
-        }
-        Ok(body)
+    /// The cloud as a read sees it.
+    fn seen(&self, stale: Option<Duration>) -> Cloud {
+        let mut seen = stale
+            .and_then(|age| self.history.before(age))
+            .map_or_else(|| self.cloud().clone(), |then| (*then).clone());
+        seen.enis.retain(|id, _| !self.is_hidden(id.as_str()));
+        seen
     }
 
-    /// An error answer for what is not even a request of the API; it is logged as a call without a name.
-    fn refuse(&self, error: &ApiError, host: &str) -> Answer {
-        let request_id = self.request_id();
-        self.log.add(CallRecord {
-            action: String::new(),
-            product: String::new(),
-            write: false,
-            code: Some(error.code.to_owned()),
-            request_id: request_id.clone(),
-            at: self.log.elapsed(),
-        });
-        (error.status, answer::error_body(error, &request_id, host))
+    fn hidden(&self) -> MutexGuard<'_, BTreeMap<String, Instant>> {
+        self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// In the vendor's form, and the same for the same lab and count.
-    fn request_id(&self) -> String {
-        let count = self.requests.fetch_add(1, Ordering::Relaxed);
-        let (high, low) =
-            (tuning::dice(self.seed ^ 1, 2 * count), tuning::dice(self.seed ^ 1, 2 * count + 1));
-        let text = format!("{high:016X}{low:016X}");
-        format!("{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
+    fn hide(&self, id: &str, time: Duration) {
+        self.hidden().insert(id.to_owned(), Instant::now() + time);
+    }
+
+    fn is_hidden(&self, id: &str) -> bool {
+        self.hidden().get(id).is_some_and(|until| Instant::now() < *until)
     }
 }

@@ -9,11 +9,15 @@ use super::errors::{ApiError, INVALID_PARAMETER, MISSING_PARAMETER};
 
 /// Decoded parameters by key. The last of two equal keys counts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Params(BTreeMap<String, String>);
+pub(crate) struct Params {
+    given: BTreeMap<String, String>,
+    /// A number by which lists are shuffled before they are answered; not part of the request.
+    pub(crate) shuffle: Option<u64>,
+}
 
 impl FromIterator<(String, String)> for Params {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
+        Self { given: pairs.into_iter().collect(), shuffle: None }
     }
 }
 
@@ -33,10 +37,15 @@ const ENVELOPE: [&str; 11] = [
 ];
 
 impl Params {
+    /// All keys with their values.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.given.iter().map(|(key, value)| (key.as_str(), value.as_str()))
+    }
+
     /// A given, non-empty value.
     #[must_use]
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.given.get(key).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A mandatory value.
@@ -80,7 +89,7 @@ impl Params {
     #[must_use]
     pub(crate) fn list(&self, key: &str) -> Vec<&str> {
         let mut items: Vec<(usize, &str)> = self
-            .0
+            .given
             .iter()
             .filter_map(|(name, value)| {
                 let number = name.strip_prefix(key)?.strip_prefix('.')?.parse().ok()?;
@@ -116,7 +125,7 @@ impl Params {
     #[must_use]
     pub(crate) fn tags(&self) -> Vec<(&str, Option<&str>)> {
         let mut tags: Vec<(usize, &str, Option<&str>)> = self
-            .0
+            .given
             .iter()
             .filter_map(|(name, key)| {
                 let number = name.strip_prefix("Tag.")?.strip_suffix(".Key")?;
@@ -131,7 +140,7 @@ impl Params {
     #[must_use]
     pub(crate) fn essence(&self) -> Self {
         let kept = |key: &str| key != "ClientToken" && !ENVELOPE.contains(&key);
-        self.0.iter().filter(|(key, _)| kept(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+        self.given.iter().filter(|(key, _)| kept(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
     }
 }
 

@@ -1,11 +1,13 @@
 //! `ClientToken`: the same request twice has its effect once.
 //!
-//! A token belongs to one action. Only successes are kept: a request that failed may be sent again with its token.
+//! A token belongs to one action. Only successes are kept: a request that failed may be sent again with its token, unless the
+//! lab's faults want it otherwise.
 
 use std::collections::HashMap;
 
 use super::answer::Body;
-use super::errors::{ApiError, TOKEN_REUSED, TOKEN_RUNNING};
+use super::errors::{ApiError, TOKEN_FAILED, TOKEN_REUSED, TOKEN_RUNNING};
+use super::faults::FailedTokens;
 use super::params::{Params, invalid};
 
 /// Action and token.
@@ -14,7 +16,7 @@ pub(crate) type Key = (&'static str, String);
 #[derive(Debug)]
 enum Entry {
     Running(Params),
-    Done(Params, Body),
+    Done(Params, Result<Body, ApiError>),
 }
 
 /// What a token means for the request at hand.
@@ -23,7 +25,7 @@ pub(crate) enum Begin {
     /// New: go on, then [`Tokens::finish`].
     Fresh,
     /// It was answered before, with this.
-    Known(Body),
+    Known(Result<Body, ApiError>),
 }
 
 /// The tokens seen.
@@ -45,7 +47,7 @@ impl Tokens {
                 Err(TOKEN_REUSED.into())
             }
             Some(Entry::Running(_)) => Err(TOKEN_RUNNING.into()),
-            Some(Entry::Done(_, body)) => Ok(Begin::Known(body.clone())),
+            Some(Entry::Done(_, result)) => Ok(Begin::Known(result.clone())),
             None => {
                 self.0.insert(key.clone(), Entry::Running(params.clone()));
                 Ok(Begin::Fresh)
@@ -53,12 +55,24 @@ impl Tokens {
         }
     }
 
-    /// Keeps the answer of a success; forgets the token of a failure (`None`).
-    pub(crate) fn finish(&mut self, key: Key, params: Params, body: Option<Body>) {
-        match body {
-            Some(body) => self.0.insert(key, Entry::Done(params, body)),
-            None => self.0.remove(&key),
+    /// Keeps the answer of a success; what becomes of a failure is for `failed` to say.
+    pub(crate) fn finish(
+        &mut self,
+        key: Key,
+        params: Params,
+        result: Result<Body, ApiError>,
+        failed: FailedTokens,
+    ) {
+        let kept = match (result, failed) {
+            (Ok(body), _) => Ok(body),
+            (Err(_), FailedTokens::Forgotten) => {
+                self.0.remove(&key);
+                return;
+            }
+            (Err(error), FailedTokens::Replayed) => Err(error),
+            (Err(_), FailedTokens::Refused) => Err(TOKEN_FAILED.into()),
         };
+        self.0.insert(key, Entry::Done(params, kept));
     }
 }
 
@@ -79,19 +93,24 @@ mod tests {
         assert_eq!(code(tokens.begin(&key, &params("1"))), "LastTokenProcessing");
         assert_eq!(code(tokens.begin(&key, &params("2"))), "IdempotentParameterMismatch");
         let body = Body::from_iter([("Id".to_owned(), "eni-1".into())]);
-        tokens.finish(key.clone(), params("1"), Some(body.clone()));
-        assert_eq!(tokens.begin(&key, &params("1")), Ok(Begin::Known(body)));
+        tokens.finish(key.clone(), params("1"), Ok(body.clone()), FailedTokens::Forgotten);
+        assert_eq!(tokens.begin(&key, &params("1")), Ok(Begin::Known(Ok(body))));
         assert_eq!(code(tokens.begin(&key, &params("2"))), "IdempotentParameterMismatch");
         assert_eq!(tokens.begin(&("Other", "t".to_owned()), &params("2")), Ok(Begin::Fresh));
     }
 
     #[test]
-    fn a_failure_frees_its_token() {
-        let mut tokens = Tokens::default();
+    fn a_failure_frees_its_token_or_sticks_to_it() {
         let key = ("Create", "t".to_owned());
-        assert_eq!(tokens.begin(&key, &params("1")), Ok(Begin::Fresh));
-        tokens.finish(key.clone(), params("1"), None);
-        assert_eq!(tokens.begin(&key, &params("2")), Ok(Begin::Fresh));
+        let failed = |how| {
+            let mut tokens = Tokens::default();
+            assert_eq!(tokens.begin(&key, &params("1")), Ok(Begin::Fresh));
+            tokens.finish(key.clone(), params("1"), Err(TOKEN_RUNNING.into()), how);
+            tokens.begin(&key, &params("1"))
+        };
+        assert_eq!(failed(FailedTokens::Forgotten), Ok(Begin::Fresh));
+        assert_eq!(failed(FailedTokens::Replayed), Ok(Begin::Known(Err(TOKEN_RUNNING.into()))));
+        assert_eq!(failed(FailedTokens::Refused), Ok(Begin::Known(Err(TOKEN_FAILED.into()))));
     }
 
     #[test]

@@ -59,6 +59,13 @@ pub(super) const fn dice(seed: u64, count: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// A time from `least` to `most`, as the number `roll` says.
+#[must_use]
+pub(super) fn between(least: Duration, most: Duration, roll: u64) -> Duration {
+    let room = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(u64::MAX);
+    least + Duration::from_millis(roll % room.saturating_add(1))
+}
+
 impl Tuning {
     /// `base`, lengthened by what the number `roll` says.
     #[must_use]

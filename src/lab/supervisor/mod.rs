@@ -104,11 +104,11 @@ fn build() -> Result<(BTreeMap<String, String>, server::Server), String> {
     let spec: LabSpec = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let access = papers::Access::new()?;
     let network = Network::build(spec)?;
-    services::start(&network, &access)?;
+    let emulator = services::start(&network, &access)?;
     let hosts = Hosts::start(&network)?;
     papers::write(network.spec(), &hosts.public_keys())?;
     let hosts = Arc::new(hosts);
-    let server = server::Server::listen(hosts)?;
+    let server = server::Server::listen(hosts, emulator)?;
     Ok((papers::variables(&access), server))
 }
 

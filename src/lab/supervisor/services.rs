@@ -14,6 +14,7 @@ use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::with_block;
 use crate::core::template::Templates;
+use crate::lab::emulator::faults::FaultFile;
 use crate::lab::emulator::{self, Emulator, Tuning};
 use crate::lab::enter::move_thread_into;
 use crate::lab::host::{rc_local, shipped_rc_local};
@@ -30,9 +31,9 @@ const DEFAULT_TABLE: u32 = 101;
 /// Rule priority of hosts whose inventory names none.
 const DEFAULT_PRIORITY: u32 = 4101;
 
-/// Starts everything that serves the lab. All sockets listen when this returns; what is served lives as long as the
-/// supervisor.
-pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
+/// Starts everything that serves the lab, and hands its cloud out. All sockets listen when this returns; what is served lives
+/// as long as the supervisor.
+pub(super) fn start(network: &Network, access: &Access) -> Result<Arc<Emulator>, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start the services: {error}"))?;
     for (address, kind) in [(ECHO_TEXT_ADDRESS, EchoKind::Text), (ECHO_JSON_ADDRESS, EchoKind::Json)] {
@@ -42,17 +43,18 @@ pub(super) fn start(network: &Network, access: &Access) -> Result<(), String> {
     let fabric = Arc::new(network.clone());
     let emulator = Emulator::new(network.spec(), fabric, access.key.clone(), Tuning::default());
     let emulator = Arc::new(emulator.with_session(access.session.clone(), access.token.clone()));
+    emulator.set_faults(FaultFile::parse("faults", &network.spec().faults)?);
     let (ecs, vpc) = (listen(API_ADDRESS, ECS_PORT)?, listen(API_ADDRESS, VPC_PORT)?);
     let cloud = Arc::clone(&emulator);
     serve(&runtime, "api", async move { emulator::serve(tokio(ecs)?, tokio(vpc)?, cloud).await });
     let socket = listen(METADATA_ADDRESS, 80)?;
-    let book = Book::new(network.clone(), emulator, access.clone());
+    let book = Book::new(network.clone(), Arc::clone(&emulator), access.clone());
     serve(&runtime, "metadata", async move {
         metadata::serve(tokio(socket)?, Arc::new(book), Mode::Hardened).await
     });
     // The runtime must outlive this function, and ends with the process.
     std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
-    Ok(())
+    Ok(emulator)
 }
 
 /// The boot script of a host that is done from the beginning, as an apply would have left it; `None` for all others.

@@ -199,6 +199,7 @@ fn hurry() -> Tuning {
         poll_min: Duration::from_millis(20),
         poll_max: Duration::from_millis(40),
         absence_grace: Duration::from_millis(300),
+        doubt_grace: Duration::from_millis(200),
         attach_grace: Duration::from_secs(60),
         ..Tuning::default()
     }

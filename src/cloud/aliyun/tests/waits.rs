@@ -90,8 +90,9 @@ async fn an_interface_that_falls_back_was_refused() {
 }
 
 #[tokio::test]
-async fn one_stale_look_is_not_a_refusal() {
-    let shown = &[("Available", ""), ("Attaching", "i-1"), ("Available", ""), ("InUse", "i-1")];
+async fn stale_looks_are_not_a_refusal() {
+    const OLD: (&str, &str) = ("Available", "");
+    let shown = &[OLD, ("Attaching", "i-1"), OLD, OLD, OLD, ("InUse", "i-1")];
     assert_eq!(attach(shown).await.unwrap().status, crate::core::observed::EniStatus::InUse);
 }
 

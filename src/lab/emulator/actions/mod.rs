@@ -121,7 +121,8 @@ enum Region {
 /// One action of the API.
 #[derive(Debug)]
 pub(crate) struct Action {
-    product: Product,
+    /// Its product.
+    pub product: Product,
     /// Its name.
     pub name: &'static str,
     /// It changes something.

@@ -145,8 +145,27 @@ impl Lab {
         action: &str,
         params: &[(&str, &str)],
     ) -> (u16, Value) {
+        let (host, head) = self.signed(who, version, action, params);
+        self.raw(&host, &head).await
+    }
+
+    /// Signs and sends; what came back, byte by byte, or why nothing did.
+    pub(super) async fn bare(
+        &self,
+        version: &str,
+        action: &str,
+        params: &[(&str, &str)],
+    ) -> std::io::Result<String> {
+        let mut params = params.to_vec();
+        params.push(("RegionId", REGION));
+        let (host, head) = self.signed(USER, version, action, &params);
+        exchange(&host, &head).await
+    }
+
+    /// The address and the head of a signed request.
+    fn signed(&self, who: Who, version: &str, action: &str, params: &[(&str, &str)]) -> (String, String) {
         let count = self.nonce.fetch_add(1, Ordering::Relaxed);
-        let host = &self.addresses[usize::from(count % 2 == 1)];
+        let host = self.addresses[usize::from(count % 2 == 1)].clone();
         let query: Vec<(String, String)> =
             params.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         let query = canonical::query(query.iter());
@@ -172,7 +191,7 @@ impl Lab {
             format!("ACS3-HMAC-SHA256 Credential={},SignedHeaders={names},Signature={signature}", who.id);
         headers.push(("authorization", authorization));
         let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-        self.raw(host, &format!("POST /?{query} HTTP/1.1\r\n{headers}content-length: 0\r\n")).await
+        (host, format!("POST /?{query} HTTP/1.1\r\n{headers}content-length: 0\r\n"))
     }
 
     /// A read of the lab's side door.
@@ -190,13 +209,18 @@ impl Lab {
     }
 
     async fn raw(&self, address: &str, head: &str) -> (u16, Value) {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let answer = exchange(address, head).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.to_ascii_lowercase().contains("content-type: application/json"), "{head}");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         (status, serde_json::from_str(body).unwrap())
     }
+}
+
+async fn exchange(address: &str, head: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod fabric;
+mod faults;
 mod groups;
 mod procedure;
 mod reading;

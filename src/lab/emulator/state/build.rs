@@ -112,7 +112,8 @@ impl Cloud {
     }
 
     fn host(&mut self, host: &HostSpec) {
-        let prepaid = host.case == Case::PrePaid;
+        let by_bandwidth = host.case == Case::PrePaid;
+        let prepaid = by_bandwidth || host.case == Case::PrePaidByTraffic;
         let done = host.case == Case::Done;
         let instance = Instance {
             id: host.instance.clone(),
@@ -120,7 +121,7 @@ impl Cloud {
             instance_type: HOST_TYPE.to_owned(),
             image: image(host.flavour).to_owned(),
             charge: if prepaid { ChargeType::PrePaid } else { ChargeType::PostPaid },
-            traffic: if prepaid { TrafficCharge::PayByBandwidth } else { TrafficCharge::PayByTraffic },
+            traffic: if by_bandwidth { TrafficCharge::PayByBandwidth } else { TrafficCharge::PayByTraffic },
             bandwidth: if done { 0 } else { BANDWIDTH },
             days: prepaid.then_some(300),
             public: (!done).then_some(host.public),

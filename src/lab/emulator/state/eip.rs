@@ -186,6 +186,11 @@ impl Cloud {
         if self.snat.values().any(|entry| entry.address == eip.address) {
             return Err(USED_BY_SNAT.into());
         }
+        if let Holder::Instance(id) = holder
+            && self.instances.get(id).is_some_and(|instance| !instance.is_steady())
+        {
+            return Err(HOLDER_STATUS.into());
+        }
         if let Holder::Eni(eni) = holder
             && self
                 .enis

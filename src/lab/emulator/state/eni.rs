@@ -6,12 +6,12 @@ use std::net::Ipv4Addr;
 use serde::Serialize;
 
 use super::super::errors::{
-    ADDRESS_OUTSIDE, ADDRESS_TAKEN, ApiError, ECS_STATE, ECS_UNKNOWN, ENI_ELSEWHERE, ENI_PER_INSTANCE,
-    ENI_QUOTA, ENI_STATE, ENI_TYPE, ENI_UNKNOWN, GROUP_FULL, GROUP_UNKNOWN, HOT_PLUG, INTERNAL,
-    PRIMARY_DETACH, VPC_MISMATCH, VSWITCH_FULL, VSWITCH_UNKNOWN, ZONE_MISMATCH,
+    ADDRESS_OUTSIDE, ADDRESS_TAKEN, ApiError, ECS_BUSY, ECS_MALFORMED, ECS_STATE, ECS_UNKNOWN, ENI_ELSEWHERE,
+    ENI_MALFORMED, ENI_PER_INSTANCE, ENI_QUOTA, ENI_STATE, ENI_TYPE, ENI_UNKNOWN, GROUP_FULL, GROUP_UNKNOWN,
+    HOT_PLUG, INTERNAL, PRIMARY_DETACH, VPC_MISMATCH, VSWITCH_FULL, VSWITCH_UNKNOWN, ZONE_MISMATCH,
 };
 use super::super::params::invalid;
-use super::{Cloud, Holder, words};
+use super::{Cloud, Holder, Instance, words};
 use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
 use crate::lab::fabric::Port;
 
@@ -143,13 +143,28 @@ impl Cloud {
         Ok(eni)
     }
 
+    fn named_eni(&self, id: &str) -> Result<&Eni, ApiError> {
+        let missing = if id.starts_with("eni-") { ENI_UNKNOWN } else { ENI_MALFORMED };
+        self.eni(id).ok_or_else(|| missing.into())
+    }
+
+    fn named_instance(&self, id: &str) -> Result<&Instance, ApiError> {
+        let missing = if id.starts_with("i-") { ECS_UNKNOWN } else { ECS_MALFORMED };
+        self.instance(id).ok_or_else(|| missing.into())
+    }
+
+    /// An interface of the instance is on its way to or from it.
+    fn is_plugging(&self, instance: &InstanceId) -> bool {
+        self.enis_of(instance).any(|eni| matches!(eni.status, EniStatus::Attaching | EniStatus::Detaching))
+    }
+
     /// Begins `AttachNetworkInterface`.
     ///
     /// # Errors
     /// The refusals documented for the action.
     pub(crate) fn start_attach(&mut self, eni: &str, instance: &str) -> Result<EniId, ApiError> {
-        let eni = self.eni(eni).ok_or(ENI_UNKNOWN)?;
-        let instance = self.instance(instance).ok_or(ECS_UNKNOWN)?;
+        let eni = self.named_eni(eni)?;
+        let instance = self.named_instance(instance)?;
         if eni.primary {
             return Err(ENI_TYPE.into());
         }
@@ -174,6 +189,9 @@ impl Cloud {
         if !kind.hot_plug {
             return Err(HOT_PLUG.into());
         }
+        if self.is_plugging(&instance.id) {
+            return Err(ECS_BUSY.into());
+        }
         let (eni, instance) = (eni.id.clone(), instance.id.clone());
         self.set_eni(&eni, EniStatus::Attaching, Some(instance));
         Ok(eni)
@@ -184,8 +202,8 @@ impl Cloud {
     /// # Errors
     /// The refusals documented for the action.
     pub(crate) fn start_detach(&mut self, eni: &str, instance: &str) -> Result<Option<EniId>, ApiError> {
-        let eni = self.eni(eni).ok_or(ENI_UNKNOWN)?;
-        let instance = self.instance(instance).ok_or(ECS_UNKNOWN)?;
+        let eni = self.named_eni(eni)?;
+        let instance = self.named_instance(instance)?;
         if eni.instance.as_ref() != Some(&instance.id) {
             return Err(ENI_ELSEWHERE.into());
         }
@@ -197,6 +215,7 @@ impl Cloud {
         }
         match eni.status {
             EniStatus::Detaching => Ok(None),
+            EniStatus::InUse if self.is_plugging(&instance.id) => Err(ECS_BUSY.into()),
             EniStatus::InUse => {
                 let (eni, instance) = (eni.id.clone(), instance.id.clone());
                 self.set_eni(&eni, EniStatus::Detaching, Some(instance));
@@ -212,7 +231,7 @@ impl Cloud {
     /// # Errors
     /// The refusals documented for the action.
     pub(crate) fn start_delete(&mut self, eni: &str) -> Result<Option<EniId>, ApiError> {
-        let eni = self.eni(eni).ok_or(ENI_UNKNOWN)?;
+        let eni = self.named_eni(eni)?;
         match eni.status {
             EniStatus::Deleting => Ok(None),
             EniStatus::Available => {
@@ -253,9 +272,13 @@ impl Cloud {
         self.settle_eni(eni, !unplugged);
     }
 
-    /// Ends a deletion.
-    pub(crate) fn finish_delete(&mut self, eni: &EniId) {
-        self.enis.remove(eni);
+    /// Ends a deletion: gone, or available again.
+    pub(crate) fn finish_delete(&mut self, eni: &EniId, gone: bool) {
+        if gone {
+            self.enis.remove(eni);
+        } else {
+            self.set_eni(eni, EniStatus::Available, None);
+        }
     }
 
     fn settle_eni(&mut self, eni: &EniId, attached: bool) {

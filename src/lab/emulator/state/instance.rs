@@ -123,10 +123,13 @@ impl Cloud {
         Ok(instance.id.clone())
     }
 
-    /// Ends the conversion: the same address, now an EIP on the instance.
-    pub(crate) fn finish_convert(&mut self, id: &InstanceId) {
+    /// Ends the conversion: the same address, now an EIP on the instance; or all as it was.
+    pub(crate) fn finish_convert(&mut self, id: &InstanceId, converted: bool) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.change = None;
+        if !converted {
+            return;
+        }
         let name = format!("eip-{}", id.as_str().trim_start_matches("i-"));
         let (Some(address), Ok(allocation)) = (instance.public.take(), name.parse::<AllocationId>()) else {
             return;
@@ -172,11 +175,14 @@ impl Cloud {
         }
     }
 
-    /// Ends it. Traffic is paid by volume afterwards, as pay-as-you-go instances of the lab do.
-    pub(crate) fn finish_post_paid(&mut self, ids: &[InstanceId]) {
+    /// Ends it. Traffic is paid by volume afterwards, as pay-as-you-go instances of the lab do; or all is as it was.
+    pub(crate) fn finish_post_paid(&mut self, ids: &[InstanceId], changed: bool) {
         for id in ids {
             if let Some(instance) = self.instances.get_mut(id) {
                 instance.change = None;
+                if !changed {
+                    continue;
+                }
                 instance.charge = ChargeType::PostPaid;
                 instance.traffic = TrafficCharge::PayByTraffic;
                 instance.days = None;

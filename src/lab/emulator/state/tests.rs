@@ -39,7 +39,7 @@ fn attached(cloud: &mut Cloud, instance: &str) -> EniId {
 
 fn convert(cloud: &mut Cloud, instance: &str) -> String {
     let id = cloud.start_convert(instance, 100, 0).unwrap();
-    cloud.finish_convert(&id);
+    cloud.finish_convert(&id, true);
     cloud.eip_of(&Holder::Instance(id)).unwrap().id.to_string()
 }
 
@@ -72,7 +72,7 @@ fn conversion_keeps_the_address_and_happens_once() {
     let id = cloud.start_convert(FRESH, 100, 0).unwrap();
     assert_eq!(code(cloud.start_convert(FRESH, 100, 0)), "IncorrectInstanceStatus");
     assert_eq!(cloud.instance(FRESH).unwrap().public, address);
-    cloud.finish_convert(&id);
+    cloud.finish_convert(&id, true);
     let eip = cloud.eip_of(&Holder::Instance(id)).unwrap();
     assert_eq!((Some(eip.address), eip.status), (address, EipStatus::InUse));
     assert_eq!(cloud.instance(FRESH).unwrap().public, None);
@@ -103,7 +103,7 @@ fn a_subscription_becomes_pay_as_you_go_and_then_converts() {
     let changing = cloud.check_post_paid(&ids(PREPAID)).unwrap();
     cloud.start_post_paid(&changing);
     assert_eq!(code(cloud.check_post_paid(&ids(PREPAID))), "InstanceHasProcessingConvertOrder");
-    cloud.finish_post_paid(&changing);
+    cloud.finish_post_paid(&changing, true);
     assert_eq!(cloud.instance(PREPAID).unwrap().charge, ChargeType::PostPaid);
     assert_eq!(code(cloud.start_convert(PREPAID, 100, 0)), "ok");
 }
@@ -183,7 +183,7 @@ fn attaching_has_its_preconditions() {
     assert_eq!(code(cloud.start_attach(&id, "i-lab-bastion")), "InvalidOperation.HotPlugNotSupport");
     cloud.start_convert(FRESH, 100, 0).unwrap();
     assert_eq!(code(cloud.start_attach(&id, FRESH)), "InvalidOperation.InvalidEcsState");
-    cloud.finish_convert(&FRESH.parse().unwrap());
+    cloud.finish_convert(&FRESH.parse().unwrap(), true);
     attached(&mut cloud, FRESH);
     attached(&mut cloud, FRESH);
     assert_eq!(code(cloud.start_attach(&id, FRESH)), "EniPerInstanceLimitExceeded");
@@ -218,7 +218,7 @@ fn detaching_and_deleting_have_theirs() {
     assert_eq!(code(cloud.start_detach(&id, FRESH)), "InvalidParameter.EniNotBelongEcs");
     assert_eq!(cloud.start_delete(&id).unwrap(), Some(eni.clone()));
     assert_eq!(cloud.start_delete(&id).unwrap(), None);
-    cloud.finish_delete(&eni);
+    cloud.finish_delete(&eni, true);
     assert_eq!(code(cloud.start_delete(&id)), "InvalidEniId.NotFound");
 }
 
@@ -319,4 +319,34 @@ fn an_eip_that_others_need_stays() {
     );
     cloud.finish_detach(&eni.parse().unwrap(), true);
     assert_eq!(code(cloud.start_delete(eni)), "InvalidOperation.InvalidEniState");
+}
+
+#[test]
+fn one_plugging_at_a_time_and_no_malformed_ids() {
+    let mut cloud = lab();
+    let (one, other) = (create(&mut cloud), create(&mut cloud));
+    let eni = cloud.start_attach(&one, FRESH).unwrap();
+    assert_eq!(code(cloud.start_attach(&other, FRESH)), "OperationConflict");
+    cloud.finish_attach(&eni, true);
+    let second = cloud.start_attach(&other, FRESH).unwrap();
+    assert_eq!(code(cloud.start_detach(&one, FRESH)), "OperationConflict");
+    cloud.finish_attach(&second, true);
+    assert_eq!(code(cloud.start_detach(&one, FRESH)), "ok");
+    assert_eq!(code(cloud.start_attach("interface-1", FRESH)), "InvalidParams.EniId");
+    assert_eq!(code(cloud.start_attach("eni-none", FRESH)), "InvalidEniId.NotFound");
+    assert_eq!(code(cloud.start_detach(&one, "host-1")), "InvalidInstanceID.Malformed");
+    assert_eq!(code(cloud.start_detach(&one, "i-none")), "InvalidEcsId.NotFound");
+    assert_eq!(code(cloud.start_delete("x")), "InvalidParams.EniId");
+}
+
+#[test]
+fn an_eip_stays_while_its_instance_is_being_changed() {
+    let mut cloud = lab();
+    let eip = convert(&mut cloud, FRESH);
+    let ids = [FRESH.parse().unwrap()];
+    cloud.start_post_paid(&ids);
+    let from = at(Some("EcsInstance"), Some(FRESH));
+    assert_eq!(code(cloud.start_unassociate(&eip, from)), "IncorrectInstanceStatus");
+    cloud.finish_post_paid(&ids, true);
+    assert_eq!(code(cloud.start_unassociate(&eip, from)), "ok");
 }
