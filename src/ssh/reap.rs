@@ -15,7 +15,7 @@ use super::link::Link;
 use crate::ports::{Command, Exec, Privilege};
 
 /// How long ending a command may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// Lets the host take note of the closed channel first.
 const SETTLE: Duration = Duration::from_millis(100);
 const SCRIPT: &str = include_str!("reap.sh");
