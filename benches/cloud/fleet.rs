@@ -156,7 +156,7 @@ fn host_side(host: &Made, exec: &Exec) -> Output {
 }
 
 fn desired(options: &Options) -> Result<Desired, Failure> {
-    let mut text = format!("cloud: {{ provider: aliyun, region: {REGION} }}\n");
+    let mut text = format!("cloud: {{ provider: aliyun, region: {REGION}, limits: {{ eips: 1000000 }} }}\n");
     text += "defaults:\n  verify: { echo: [\"http://198.51.100.20/\", \"http://198.51.100.21/\"] }\nhosts:\n";
     for n in 0..options.hosts {
         let (managed, second, room) = (managed(n), second(n), SUBNETS[ROOM].id);
@@ -220,6 +220,8 @@ impl Fleet {
         let transport = ScriptedTransport::new(answer).on_connect(|_| {
             Ok(HostKey { openssh: "ssh-ed25519 double".to_owned(), fingerprint: "SHA256:double".to_owned() })
         });
+        let desired = desired(options)?;
+        let limits = desired.cloud.limits;
         let world = World {
             cloud: Arc::clone(&noted) as _,
             transport: Arc::new(transport),
@@ -227,19 +229,23 @@ impl Fleet {
             clock,
             events: Arc::new(Silence),
             templates: Arc::new(Templates::builtin()?),
-            settings: Settings { forks: options.forks, ..Settings::default() },
+            settings: Settings { forks: options.forks, limits, ..Settings::default() },
             stop: Stop::default(),
             cutovers: Cutovers::new(options.cutovers),
             claims: Claims::new("ann@bastion".parse()?),
         };
-        Ok(Self { world, noted, slow, desired: desired(options)? })
+        Ok(Self { world, noted, slow, desired })
     }
 
     /// Plans and applies; outcomes and how many hosts had them.
     pub(crate) async fn apply(&self) -> Result<BTreeMap<String, usize>, Failure> {
         let hosts: Vec<&HostDesired> = self.desired.hosts.iter().collect();
         let discovered = engine::discover(&self.world, &hosts).await?;
-        let policy = Policy { now_ms: self.world.clock.now_ms(), ..Policy::default() };
+        let policy = Policy {
+            now_ms: self.world.clock.now_ms(),
+            limits: self.world.settings.limits,
+            ..Policy::default()
+        };
         let plan = plan(&hosts, &discovered.observed, &self.world.templates, &policy);
         let at = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
         let run: RunId = format!("{at}-0000").parse()?;
@@ -261,7 +267,11 @@ impl Fleet {
     pub(crate) async fn wished(&self) -> Result<usize, Failure> {
         let hosts: Vec<&HostDesired> = self.desired.hosts.iter().collect();
         let discovered = engine::discover(&self.world, &hosts).await?;
-        let policy = Policy { now_ms: self.world.clock.now_ms(), ..Policy::default() };
+        let policy = Policy {
+            now_ms: self.world.clock.now_ms(),
+            limits: self.world.settings.limits,
+            ..Policy::default()
+        };
         Ok(plan(&hosts, &discovered.observed, &self.world.templates, &policy).writes().values().sum())
     }
 
