@@ -1,5 +1,5 @@
-# Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants. Linux, POSIX
-# sh, readlink.
+# Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants, and waits until
+# sshd has let go of the sessions: until then they count as open (MaxSessions). Linux, POSIX sh, readlink.
 facts() {
     IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
     # Behind the name in parentheses: state, parent, process group, session.
@@ -36,6 +36,7 @@ for process in /proc/[0-9]*; do
     [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || continue
     attached "$process" || lost="$lost$process "
 done
+sessions=$lost
 more=yes
 while [ "$more" ] && [ "$lost" != ' ' ]; do
     more=
@@ -48,4 +49,12 @@ while [ "$more" ] && [ "$lost" != ' ' ]; do
 done
 for process in $lost; do
     kill -s KILL "$process"
+done
+rounds=0
+for process in $sessions; do
+    while [ "$rounds" -lt 200 ] && facts "$process" && [ "$parent" = "$sshd" ]; do
+        rounds=$((rounds + 1))
+        # Not every sleep knows parts of a second.
+        sleep 0.05 2>/dev/null || sleep 1
+    done
 done
