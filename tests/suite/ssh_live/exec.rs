@@ -7,7 +7,7 @@ use egressctl::ports::{
     Command, Exec, ExitStatus, Hearing, Keepalive, Session, SshErrorKind, Stdin, Target, Transport as _,
 };
 
-use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, ends, run, script};
+use super::rig::{Cable, Keys, PATIENCE, SSHD, Sshd, client, connect, ends, run, script};
 
 #[tokio::test]
 async fn output_is_kept_apart_and_ends_are_told() {
@@ -66,6 +66,34 @@ async fn the_wall_deadline_ends_the_command_there_too() {
     assert!(begun.elapsed() < PATIENCE);
     ends(std::fs::read_to_string(note).unwrap().trim()).await;
     assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
+}
+
+/// The sshd of a supervisor, which reads the output of whom it starts and starts others too.
+#[tokio::test]
+async fn only_what_the_connection_began_is_ended() {
+    let keys = Keys::new();
+    let sshd = Sshd::start_by(&keys, "", || {
+        let mut command = std::process::Command::new("setsid");
+        command.args(["sh", "-c", "\"$@\"; exit", "sh", "setpriv", "--pdeathsig", "KILL", SSHD]);
+        command
+    });
+    let mut other = std::process::Command::new("setsid")
+        .args(["sleep", "600"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pid");
+    let text = format!("echo $$ > {}; sleep 600", note.display());
+    let error = session.exec(&Exec { wall: Duration::from_secs(2), ..script(text) }).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Timeout, "{error}");
+    let others_end = other.try_wait().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(others_end, None);
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
 }
 
 #[tokio::test]

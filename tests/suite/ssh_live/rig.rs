@@ -119,7 +119,7 @@ impl Sshd {
             let log = fs::File::create(keys.path("log")).unwrap();
             let mut command = starter();
             command.args(["-D", "-e", "-f"]).arg(config);
-            let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+            let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
             for _ in 0..500 {
                 if std::net::TcpStream::connect((LOCAL, port)).is_ok() {
                     return Self { child, port, keys };
