@@ -25,19 +25,31 @@ const WORK: Duration = Duration::from_secs(30);
 const SETTLE: Duration = Duration::from_millis(100);
 const SCRIPT: &str = include_str!("reap.sh");
 
-/// How many commands are being ended on a connection.
+/// The commands that are being ended on a connection.
 #[derive(Default)]
-pub(super) struct Reaps(watch::Sender<usize>);
+pub(super) struct Reaps {
+    pending: watch::Sender<usize>,
+    given_up: watch::Sender<bool>,
+}
 
 impl Reaps {
     pub(super) fn is_any(&self) -> bool {
-        *self.0.borrow() > 0
+        *self.pending.borrow() > 0
     }
 
     /// Waits until there is none.
     pub(super) async fn over(&self) {
         // The sender is ours, so it is there.
-        let _ = self.0.subscribe().wait_for(|pending| *pending == 0).await;
+        let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
+    }
+
+    /// Ends nothing any more: a connection that is being closed must not be held open.
+    pub(super) fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    async fn given_up(&self) {
+        let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
     }
 }
 
@@ -50,11 +62,18 @@ struct Reap {
 impl Reap {
     /// Counts from now on.
     fn new(link: Arc<Link>, privilege: Option<Privilege>) -> Self {
-        link.reaps.0.send_modify(|pending| *pending += 1);
+        link.reaps.pending.send_modify(|pending| *pending += 1);
         Self { link, privilege }
     }
 
     async fn run(self) {
+        tokio::select! {
+            () = self.end() => {}
+            () = self.link.reaps.given_up() => {}
+        }
+    }
+
+    async fn end(&self) {
         let until = Instant::now() + WORK;
         // Another login's commands got the signal, and its shell may not look at sshd: that there is room again must do.
         let script = if self.link.is_root || self.privilege.is_some() { SCRIPT } else { ":" };
@@ -74,7 +93,7 @@ impl Reap {
 
 impl Drop for Reap {
     fn drop(&mut self) {
-        self.link.reaps.0.send_modify(|pending| *pending -= 1);
+        self.link.reaps.pending.send_modify(|pending| *pending -= 1);
     }
 }
 
