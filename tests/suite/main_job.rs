@@ -16,6 +16,7 @@ mod late_failure;
 mod rig;
 mod saved_plan;
 mod side_by_side;
+mod standing;
 mod two_operators;
 mod typed;
 mod waves;

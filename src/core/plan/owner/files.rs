@@ -138,6 +138,28 @@ pub fn is_kept(facts: &Facts) -> bool {
     block || files.into_iter().any(|text| text.starts_with("# egressctl, table "))
 }
 
+/// Who keeps routes of ours over a reboot, by the host's files, and of which table; `None` where the file does not tell that.
+#[must_use]
+pub fn keepers(facts: &Facts) -> Vec<(Owner, Option<u32>)> {
+    let table = |text: &str| {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    let head = |(path, file): (&String, &ConfigFile)| {
+        let rest = file.content.as_deref()?.strip_prefix("# egressctl, table ")?;
+        Some((owner_of(path)?, table(rest)))
+    };
+    let mut found: Vec<(Owner, Option<u32>)> = facts.files.iter().filter_map(head).collect();
+    let text = facts.rc_local.content.as_deref().unwrap_or_default();
+    if let Some((_, block)) = text.split_once(rc_local::BEGIN) {
+        let line = block.lines().find_map(|line| line.trim().strip_prefix("table='"));
+        found.push((Owner::RcLocal, line.and_then(table)));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
 /// Some of it only applying can tell.
 #[must_use]
 pub fn is_preview(files: &[FileChange]) -> bool {
