@@ -6,6 +6,7 @@ mod guard;
 pub(crate) mod host;
 #[cfg(test)]
 mod lease;
+mod locked;
 #[cfg(test)]
 mod once;
 #[cfg(test)]
