@@ -3,7 +3,7 @@
 //! A file that somebody else has made in a place that must be ours is replaced, and its text is kept in ours, line by line
 //! behind a mark, so that taking ours away gives the old bytes also to somebody who knows nothing but the file.
 
-use super::{UNKNOWN, Wanted, head, obstacles, own_files};
+use super::{UNKNOWN, Wanted, head, locked, obstacles, own_files};
 use crate::core::model::Owner;
 use crate::core::observed::Facts;
 use crate::core::observed::facts::{ConfigFile, RcLocal};
@@ -108,6 +108,7 @@ pub fn file_changes(
     if let Some(owner) = target.owner.filter(|_| changes.files.len() > before) {
         changes.reload.push(owner);
     }
+    wrong.extend(locked::obstacles(facts, target.owner, &changes.files));
     if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
 }
 
@@ -258,8 +259,10 @@ fn out_of_rc_local(current: &RcLocal, wrong: &mut Vec<HostObstacle>) -> Option<F
 /// A text as lines that stand in ours.
 fn kept(old: &str) -> String {
     let mut lines: String = old.split_inclusive('\n').map(|line| format!("{KEPT}{line}")).collect();
-    if !old.is_empty() && !old.ends_with('\n') {
-        lines.push_str(&format!("\n{NO_NEWLINE}\n"));
+    if !old.ends_with('\n') {
+        // Of an empty file this line is all there is to keep.
+        let end = if old.is_empty() { "" } else { "\n" };
+        lines.push_str(&format!("{end}{NO_NEWLINE}\n"));
     }
     lines
 }
@@ -289,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_there_comes_back_to_the_byte(old in "([a-z#| ]{0,6}\n){0,5}[a-z]{1,5}\n?") {
+        fn what_was_there_comes_back_to_the_byte(old in "([a-z#| ]{0,6}\n){0,5}[a-z]{0,5}\n?") {
             let text = format!("{}DEVICE=eth1\n{}", head(101), kept(&old));
             prop_assert_eq!(before_ours(&text), Some(old.clone()));
             prop_assert_eq!(kept_lines(&text), Some(kept(&old)));

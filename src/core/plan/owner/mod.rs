@@ -7,6 +7,7 @@ mod choose;
 mod files;
 mod ifcfg;
 mod ifupdown;
+mod locked;
 mod netplan;
 mod network_manager;
 mod networkd;
