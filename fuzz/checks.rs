@@ -3,6 +3,10 @@
 //!
 //! The targets and the suite (which replays the corpus) share this file. It must use nothing but the package's public face.
 
+mod host;
+
+pub use host::{guards, owner_files, rc_local, surroundings};
+
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod beside;
 mod calls;
 mod change;
 mod clock;
+mod confirm;
 mod demo;
 mod doctor;
 mod ending;
@@ -27,6 +28,7 @@ mod plan;
 mod preflight;
 mod problem;
 mod push;
+mod rescue;
 mod resume;
 mod rollback;
 mod rollout;
@@ -35,6 +37,7 @@ mod runs;
 mod saved;
 mod show;
 mod ssh_args;
+mod status;
 mod trust;
 mod validate;
 mod verify;
@@ -70,6 +73,8 @@ enum Verb {
     #[command(alias = "drift")]
     Audit(audit::AuditArgs),
     Resume(resume::ResumeArgs),
+    Confirm(confirm::ConfirmArgs),
+    Rescue(rescue::RescueArgs),
     Rollback(rollback::RollbackArgs),
     #[command(hide = true)]
     Watchdog(watchdog::WatchdogArgs),
@@ -84,6 +89,7 @@ enum Verb {
     Ping(ping::PingArgs),
     Trust(trust::TrustArgs),
     Facts(facts::FactsArgs),
+    Status(status::StatusArgs),
     Push(push::PushArgs),
     Demo(demo::DemoArgs),
     /// A whole cloud on this machine, in network namespaces
@@ -113,6 +119,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Audit(args) => blocking(audit::run(args)),
         Verb::Rollback(args) => blocking(rollback::run(args)),
         Verb::Resume(args) => blocking(resume::run(args)),
+        Verb::Confirm(args) => blocking(confirm::run(args)),
+        Verb::Rescue(args) => blocking(rescue::run(args)),
         Verb::Watchdog(args) => blocking(watchdog::run(args)),
         Verb::Runs(args) => blocking(runs::run(args)),
         Verb::Lock(args) => blocking(lock::run(args)),
@@ -124,6 +132,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Verb::Ping(args) => blocking(ping::run(args)),
         Verb::Trust(args) => blocking(trust::run(args)),
         Verb::Facts(args) => blocking(facts::run(args)),
+        Verb::Status(args) => blocking(status::run(args)),
         Verb::Push(args) => blocking(push::run(args)),
         Verb::Demo(args) => demo::run(&args),
         // The lab enters namespaces, which only a process with one thread can: it makes its own runtimes.

@@ -47,7 +47,7 @@ pub(super) struct ResumeArgs {
 
 pub(super) async fn run(mut args: ResumeArgs) -> Result<ExitCode, Problem> {
     if args.fleet.inventory.is_none() {
-        let Some(inventory) = recorded_inventory(&args).await? else {
+        let Some(inventory) = recorded_inventory(&args.fleet, args.run.as_ref()).await? else {
             args.fleet.show.ui()?.out("nothing to resume\n");
             return Ok(ExitCode::SUCCESS);
         };
@@ -94,20 +94,22 @@ pub(super) async fn run(mut args: ResumeArgs) -> Result<ExitCode, Problem> {
 }
 
 /// The inventory of the run that is meant; `None` if there is no such run.
-async fn recorded_inventory(args: &ResumeArgs) -> Result<Option<String>, Problem> {
-    let journal = args.fleet.state.journal()?;
-    let failed = |error: crate::ports::JournalError| Problem::failed(error.to_string());
+pub(super) async fn recorded_inventory(
+    fleet: &FleetArgs,
+    run: Option<&RunId>,
+) -> Result<Option<String>, Problem> {
+    let journal = fleet.state.journal()?;
     let open: Vec<RunId> = journal
         .latest()
         .await
-        .map_err(failed)?
+        .map_err(Problem::journal)?
         .into_iter()
         .filter(|last| !last.ended)
         .map(|last| last.run)
         .collect();
-    let runs = journal.runs().await.map_err(failed)?;
+    let runs = journal.runs().await.map_err(Problem::journal)?;
     let newest = runs.iter().position(|run| open.contains(&run.id)).unwrap_or_default();
-    Ok(match &args.run {
+    Ok(match run {
         Some(id) => runs.into_iter().find(|run| run.id == *id),
         None => runs.into_iter().nth(newest),
     }
@@ -115,7 +117,7 @@ async fn recorded_inventory(args: &ResumeArgs) -> Result<Option<String>, Problem
 }
 
 /// The run that is meant; tells which one if nobody said so.
-async fn choose(fleet: &Fleet, run: Option<&RunId>) -> Result<Option<Unfinished>, Problem> {
+pub(super) async fn choose(fleet: &Fleet, run: Option<&RunId>) -> Result<Option<Unfinished>, Problem> {
     if let Some(run) = run {
         return Ok(Some(engine::unfinished(&fleet.world, run).await?));
     }

@@ -135,6 +135,10 @@ pub enum Stage {
     Facts,
     /// Writing a file.
     Push,
+    /// Asking hosts how they stand.
+    Status,
+    /// Confirming what waits on hosts.
+    Confirm,
 }
 
 /// How a stage went for one host.

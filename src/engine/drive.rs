@@ -11,7 +11,7 @@ use super::verify::{Probes, probe_until};
 use crate::core::event::{Event, HostOutcome};
 use crate::core::model::RunId;
 use crate::core::observed::EipHolder;
-use crate::core::plan::{Op, StepKind};
+use crate::core::plan::{Op, RouteTarget, StepKind};
 use crate::core::report::{HostReport, StepTime, outage};
 use crate::core::saga::{Effect, End, Next, Record, Saga};
 use crate::ports::JournalError;
@@ -87,6 +87,28 @@ impl<'a> Driver<'a> {
             closed = self.step(next).await;
         }
         (self.saga, self.steps, closed)
+    }
+
+    /// Only has the host confirm the step that waits there, and writes that down; what remains is for whoever resumes the run.
+    /// Where it is not confirmed nothing is written: resuming looks at the host again.
+    pub(super) async fn confirm(mut self, route: &RouteTarget, result: &mut HostReport) {
+        let begun = self.started(StepKind::Configure, false);
+        let task = HostTask { again: true, retries: self.saga.retries(), ..self.task.clone() };
+        let answer = task.confirm(route).await;
+        let error = match &answer {
+            Answer::Done(_) => None,
+            Answer::Refused(reason) | Answer::Unknown(reason) => Some(reason.clone()),
+        };
+        self.finished(StepKind::Configure, false, begun, error);
+        result.outcome = match answer {
+            Answer::Done(effect) => match self.write(Record::Done(StepKind::Configure, effect)).await {
+                Ok(()) => HostOutcome::Changed,
+                Err(error) => HostOutcome::Unknown(format!("the host has confirmed, but {error}")),
+            },
+            Answer::Refused(reason) => HostOutcome::Refused(reason),
+            Answer::Unknown(reason) => HostOutcome::Unknown(reason),
+        };
+        result.steps.append(&mut self.steps);
     }
 
     async fn drive(&mut self) -> Result<End, JournalError> {

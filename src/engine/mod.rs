@@ -6,6 +6,7 @@
 pub mod adhoc;
 mod apply;
 mod claim;
+mod confirm;
 mod discover;
 mod drive;
 mod fleet;
@@ -15,6 +16,7 @@ mod leases;
 mod ops;
 mod probe;
 mod relook;
+mod rescue;
 mod resume;
 mod rollback;
 mod rollout;
@@ -28,8 +30,10 @@ mod window;
 
 pub use apply::{apply, idle};
 pub use claim::Claims;
+pub use confirm::confirm;
 pub use discover::{Discovered, discover, discover_cloud};
 pub use leases::{HeldBy, leases, release_leases};
+pub use rescue::rescue;
 pub use resume::{Closed, Resume, close_windows, resume};
 pub use rollback::{RollbackHost, rollback, rollback_hosts};
 pub use rollout::{Terms, Unattended, rollout};

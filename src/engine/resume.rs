@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::apply::{self, lost, outcome_of, report_of};
-use super::claim::claim;
+use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::history::Story;
 use super::ops::HostTask;
@@ -252,6 +252,16 @@ async fn close_one(task: &HostTask, run: &RunId, story: Story) -> Result<(Story,
     Ok((Story { host, saga: Ok(saga), records, kept }, steps))
 }
 
+/// The host that a run was begun on, claimed for the run once more.
+pub(super) async fn reclaim(task: &HostTask, run: &RunId, saga: &Saga) -> Result<Claimed, HostOutcome> {
+    let (instance, other) = (&saga.began().instance, &task.host.instance);
+    if instance != other {
+        let what = format!("the run worked on {instance}, the inventory says {other}");
+        return Err(HostOutcome::Refused(format!("{what}; nothing was changed")));
+    }
+    claim(task, run).await
+}
+
 /// A host that was begun, to its end.
 async fn go_on(task: &HostTask, run: &RunId, story: Story, steps: Vec<StepTime>, back: bool) -> HostReport {
     let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
@@ -265,33 +275,24 @@ async fn go_on(task: &HostTask, run: &RunId, story: Story, steps: Vec<StepTime>,
         }
     };
     result.inbound = saga.known().inbound;
-    let instance = &saga.began().instance;
-    let left = |obstacle: String| {
+    let left = |obstacle: &str| {
         let at = if saga.window() { "its EIP may be bound to nothing" } else { "its address holds" };
         HostOutcome::Unknown(format!(
             "{obstacle}; it was left in the middle ({at}); once that is mended: egressctl resume {run}"
         ))
     };
-    if *instance != task.host.instance {
-        let other = &task.host.instance;
-        result.outcome = left(format!("the run worked on {instance}, the inventory says {other}"));
-        return result;
-    }
-    let claimed = match claim(task, run).await {
+    let claimed = match reclaim(task, run, &saga).await {
         Ok(claimed) => claimed,
         Err(outcome) => {
-            let why = outcome
-                .reason()
-                .unwrap_or("it could not be claimed")
-                .trim_end_matches("; nothing was changed");
-            result.outcome = left(why.to_owned());
+            let why = outcome.reason().unwrap_or("it could not be claimed");
+            result.outcome = left(why.trim_end_matches("; nothing was changed"));
             return result;
         }
     };
     let view = &claimed.observed.cloud;
     let refused = if back { changed_since(&claimed.task, &saga, view) } else { None };
     match refused {
-        Some(reason) => result.outcome = left(reason),
+        Some(reason) => result.outcome = left(&reason),
         None => drive(&claimed.task, run, (saga, story.records, story.kept), back, &mut result).await,
     }
     result.notes.extend(claimed.release().await);

@@ -174,6 +174,8 @@ pub(super) const fn label(stage: Stage) -> &'static str {
         Stage::Ping => "ping",
         Stage::Facts => "facts",
         Stage::Push => "push",
+        Stage::Status => "status",
+        Stage::Confirm => "confirm",
     }
 }
 

@@ -4,6 +4,7 @@
 mod breaker;
 mod claims;
 mod fault;
+mod guarded;
 mod host;
 mod many;
 mod resumed;

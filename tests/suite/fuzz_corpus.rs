@@ -9,16 +9,20 @@ use std::path::Path;
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 9] = [
+const TARGETS: [(&str, Check); 13] = [
     ("apply", checks::apply),
     ("facts", checks::facts),
+    ("guards", checks::guards),
     ("inventory", checks::inventory),
     ("known_hosts", checks::known_hosts),
     ("lease", checks::lease),
+    ("owner_files", checks::owner_files),
     ("probe", checks::probe),
     ("push", checks::push),
+    ("rc_local", checks::rc_local),
     ("saved", checks::saved),
     ("ssh_config", checks::ssh_config),
+    ("surroundings", checks::surroundings),
 ];
 
 fn names(folder: &Path) -> Vec<String> {

@@ -17,6 +17,7 @@ mod rig;
 mod saved_plan;
 mod shimmed;
 mod side_by_side;
+mod standing;
 mod two_operators;
 mod typed;
 mod waves;

@@ -10,6 +10,7 @@ pub mod facts;
 mod found;
 mod frame;
 pub mod guarded;
+pub mod guards;
 pub mod lease;
 pub mod probed;
 pub mod pushed;
@@ -25,6 +26,8 @@ pub use cloud::{
 pub use facts::Facts;
 pub use found::FoundInstance;
 pub use frame::HostTextError;
+pub use guarded::GuardState;
+pub use guards::Guards;
 pub use lease::{LeaseEnd, LeaseHolder, LeaseReport};
 pub use probed::ProbeReport;
 

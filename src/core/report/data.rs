@@ -41,6 +41,8 @@ pub enum Verb {
     Rollback,
     /// `egressctl verify`
     Verify,
+    /// `egressctl confirm`
+    Confirm,
 }
 
 impl Verb {
@@ -52,6 +54,7 @@ impl Verb {
             Self::Resume => "resume",
             Self::Rollback => "rollback",
             Self::Verify => "verify",
+            Self::Confirm => "confirm",
         }
     }
 }

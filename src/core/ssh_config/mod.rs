@@ -19,6 +19,8 @@ mod words;
 
 use std::fmt;
 
+use crate::core::text::clean_line;
+
 pub use algorithms::{AlgorithmList, Algorithms};
 pub use parse::{Included, SshConfig};
 pub(crate) use pattern::glob_matches;
@@ -38,7 +40,7 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        write!(f, "{}:{}", clean_line(self.file.as_bytes(), 300), self.line)
     }
 }
 
@@ -48,8 +50,14 @@ impl fmt::Display for Place {
 pub struct ConfigError {
     /// Where.
     pub place: Place,
-    /// What is wrong and how to mend it, in one line.
+    /// What is wrong and how to mend it, in one line; whatever it quotes is escaped.
     pub message: String,
+}
+
+impl ConfigError {
+    fn new(place: Place, message: &str) -> Self {
+        Self { place, message: clean_line(message.as_bytes(), 400) }
+    }
 }
 
 /// Something that was read and is not obeyed.

@@ -95,7 +95,7 @@ impl Reader<'_> {
             });
             match read {
                 Ok(lines) => config.lines.extend(lines),
-                Err(message) => self.mistakes.push(ConfigError { place, message }),
+                Err(message) => self.mistakes.push(ConfigError::new(place, &message)),
             }
         }
         config
@@ -131,7 +131,7 @@ impl Reader<'_> {
             Class::Refused => {
                 let message =
                     format!("{name} is not supported, and leaving it out would not be safe; remove it here");
-                Ok(vec![Line::Refused(ConfigError { place: place.clone(), message })])
+                Ok(vec![Line::Refused(ConfigError::new(place.clone(), &message))])
             }
             Class::Obeyed => match name {
                 "Host" => Ok(vec![Line::Block(Condition::Host(arguments))]),

@@ -140,7 +140,7 @@ impl Walk<'_> {
             ..given.tokens.clone()
         };
         let path = |text: &Text| {
-            tokens.path(&text.raw).map_err(|message| ConfigError { place: text.place.clone(), message })
+            tokens.path(&text.raw).map_err(|message| ConfigError::new(text.place.clone(), &message))
         };
         let paths = |texts: &[Text]| {
             texts.iter().filter(|text| !is_none(&text.raw)).map(path).collect::<Result<Vec<_>, _>>()

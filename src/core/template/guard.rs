@@ -1,5 +1,9 @@
 //! The guard over a change of a host, as far as the scripts are told of it.
 
+use serde::Serialize;
+
+use super::{TemplateError, Templates};
+
 /// Where a host keeps the way back of a change that is not confirmed: gone after a boot, as is what it guards.
 pub const GUARD_FOLDER: &str = "/run/egressctl/guard";
 
@@ -40,5 +44,21 @@ impl Phase {
             Self::Confirm { generation } => ("confirm", generation, false),
             Self::Look => ("look", 0, false),
         }
+    }
+}
+
+#[derive(Serialize)]
+struct GuardsContext {
+    guard_base: &'static str,
+    guard_disk: &'static str,
+}
+
+impl Templates {
+    /// The script that prints what [`parse_guards`](crate::core::observed::guards::parse_guards) reads. Changes nothing.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn guards_script(&self) -> Result<String, TemplateError> {
+        self.script("guards.sh", &GuardsContext { guard_base: GUARD_FOLDER, guard_disk: GUARD_DISK })
     }
 }

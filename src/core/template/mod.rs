@@ -32,7 +32,7 @@ pub use scripts::{
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 16] = [
+const BUILTIN: [(&str, &str); 17] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
@@ -41,6 +41,7 @@ const BUILTIN: [(&str, &str); 16] = [
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("guard.sh", include_str!("../../../templates/guard.sh.hbs")),
+    ("guards.sh", include_str!("../../../templates/guards.sh.hbs")),
     ("phases.sh", include_str!("../../../templates/phases.sh.hbs")),
     ("rollback.sh", include_str!("../../../templates/rollback.sh.hbs")),
     ("revert.sh", include_str!("../../../templates/revert.sh.hbs")),

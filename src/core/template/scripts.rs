@@ -284,6 +284,7 @@ impl Templates {
         let (files, reload) = (&[change], &[Owner::RcLocal, Owner::Unit]);
         let address = route.address;
         self.facts_script()?;
+        self.guards_script()?;
         if let (Ok(run), Ok(owner)) = ("sample".parse(), "sample@bastion".parse()) {
             let nonce = "0123456789abcdef";
             let verb = LeaseVerb::Show;

@@ -37,20 +37,33 @@ impl Work for Look {
     const STAGE: Stage = Stage::Facts;
 
     async fn on(&self, guest: &Guest<'_>) -> Result<(HostOutcome, Option<Facts>), SshError> {
-        let mut exec =
-            Exec::script_as_root(self.script.clone(), &guest.visit.host.ssh.user, self.wall, MAX_OUTPUT);
-        exec.privilege = self.privilege.clone().or(exec.privilege);
-        let said = said(guest.exec(exec).await?);
-        Ok(match said.exit {
-            Exit::Code(0) if said.truncated => {
-                let why = format!("the facts script printed more than {MAX_OUTPUT} bytes");
-                (HostOutcome::Failed(why), None)
-            }
-            Exit::Code(0) => match parse_facts(&said.stdout) {
+        Ok(match looked(guest, &self.script, "facts", self.privilege.as_ref(), self.wall).await? {
+            Ok(text) => match parse_facts(&text) {
                 Ok(facts) => (HostOutcome::Ok, Some(facts)),
                 Err(error) => (HostOutcome::Failed(error.to_string()), None),
             },
-            exit => (exit.outcome(), None),
+            Err(outcome) => (outcome, None),
         })
     }
+}
+
+/// All that a script which only looks has printed, run as root by `privilege`, or by sudo where the login is another; else how
+/// the host's part went. `name` is for messages.
+pub(super) async fn looked(
+    guest: &Guest<'_>,
+    script: &str,
+    name: &str,
+    privilege: Option<&Privilege>,
+    wall: Duration,
+) -> Result<Result<Vec<u8>, HostOutcome>, SshError> {
+    let mut exec = Exec::script_as_root(script.to_owned(), &guest.visit.host.ssh.user, wall, MAX_OUTPUT);
+    exec.privilege = privilege.cloned().or(exec.privilege);
+    let said = said(guest.exec(exec).await?);
+    Ok(match said.exit {
+        Exit::Code(0) if said.truncated => {
+            Err(HostOutcome::Failed(format!("the {name} script printed more than {MAX_OUTPUT} bytes")))
+        }
+        Exit::Code(0) => Ok(said.stdout),
+        exit => Err(exit.outcome()),
+    })
 }

@@ -7,6 +7,7 @@ mod facts;
 mod ping;
 mod push;
 mod run;
+mod status;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use facts::facts;
 pub use ping::{Pong, ping};
 pub use push::{Content, PushOrder, push};
 pub use run::{RunOrder, run};
+pub use status::{StatusOrder, status};
 
 /// The doors that ad-hoc verbs use.
 #[derive(Clone)]

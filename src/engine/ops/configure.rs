@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::guard::{self, Ending};
-use super::{Answer, HostTask};
+use super::{Answer, GUARD, HostTask};
 use crate::core::model::{MacAddr, Owner};
 use crate::core::observed::applied::{parse_revert, parse_stage};
-use crate::core::observed::{ApplyEnd, ApplyReport, Facts, HostTextError};
+use crate::core::observed::guards::parse_guards;
+use crate::core::observed::{ApplyEnd, ApplyReport, Facts, Guards, HostTextError};
 use crate::core::plan::owner::FileChanges;
 use crate::core::plan::route::{FileChange, HostChanges, HostObstacle, host_changes};
 use crate::core::plan::{RouteTarget, owner};
@@ -14,8 +15,8 @@ use crate::core::saga::Effect;
 use crate::core::template::{
     APPLY_WAIT_SECONDS, ApplyParams, GuardParams, ONCE_FOLDER, OnceParams, Phase, RevertParams, StageParams,
 };
-use crate::engine::{MAX_OUTPUT, discover, target};
-use crate::ports::{Exec, ExitStatus, SshErrorKind};
+use crate::engine::{MAX_OUTPUT, discover, script, target};
+use crate::ports::{Exec, ExitStatus, Session, SshErrorKind};
 
 /// How long the watcher stays: longer than attaching and the wait for the device may take together.
 const STAGE_SECONDS: u32 = 240;
@@ -67,6 +68,17 @@ impl HostTask {
         self.world.templates.once_script(&params).map_err(|error| error.to_string())
     }
 
+    /// A new connection to the host that showed its key before.
+    async fn connect(&self) -> Result<Box<dyn Session>, String> {
+        let target = target::managed(&self.host, self.address).map_err(|error| error.to_string())?;
+        let session = self.world.transport.connect(&target).await.map_err(|error| error.to_string())?;
+        if self.key.as_ref().is_some_and(|key| key != session.host_key()) {
+            session.close().await;
+            return Err("another host key than before was shown".to_owned());
+        }
+        Ok(session)
+    }
+
     /// One execution over a connection of its own, which nothing else has used or will use, to the host that showed its key
     /// before; also whether it gave the answer of an earlier execution.
     pub(super) async fn ask(
@@ -74,18 +86,7 @@ impl HostTask {
         script: &str,
         parse: impl Fn(&[u8]) -> Result<ApplyReport, HostTextError>,
     ) -> Result<(ApplyReport, bool), NoReport> {
-        let target =
-            target::managed(&self.host, self.address).map_err(|error| NoReport::NotRun(error.to_string()))?;
-        let session = self
-            .world
-            .transport
-            .connect(&target)
-            .await
-            .map_err(|error| NoReport::NotRun(error.to_string()))?;
-        if self.key.as_ref().is_some_and(|key| key != session.host_key()) {
-            session.close().await;
-            return Err(NoReport::NotRun("another host key than before was shown".to_owned()));
-        }
+        let session = self.connect().await.map_err(NoReport::NotRun)?;
         let exec = Exec::script_as_root(
             script.to_owned(),
             &self.host.ssh.user,
@@ -127,6 +128,24 @@ impl HostTask {
     /// Brings the host to the target, under the host's own guard. The script looks at everything again and is idempotent;
     /// the files must still be as they were planned on.
     pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
+        self.guarded(route, false).await
+    }
+
+    /// Only confirms what the host's guard waits for. Begins nothing, and changes nothing where nothing waits.
+    pub(in crate::engine) async fn confirm(&self, route: &RouteTarget) -> Answer {
+        self.guarded(route, true).await
+    }
+
+    /// The host's guards as they are.
+    pub(super) async fn guards(&self) -> Result<Guards, String> {
+        let script = self.world.templates.guards_script().map_err(|error| error.to_string())?;
+        let session = self.connect().await.map_err(|error| error.to_string())?;
+        let answer = script::run(&self.world, &self.host, session.as_ref(), "guards", script).await;
+        session.close().await;
+        parse_guards(&answer?).map_err(|error| error.to_string())
+    }
+
+    async fn guarded(&self, route: &RouteTarget, only_confirm: bool) -> Answer {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
         };
@@ -142,7 +161,7 @@ impl HostTask {
         let HostChanges { files, reload, .. } = changes;
         // What an earlier run has written is looked at as well: a guard may have taken it back since the host was looked at.
         let (files, reload) = merged(written, files, reload);
-        let (tx, seconds) = (self.token("guard"), self.world.settings.confirm.as_secs());
+        let (tx, seconds) = (self.token(GUARD), self.world.settings.confirm.as_secs());
         let guard = GuardParams { tx: &tx, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) };
         let params = ApplyParams {
             route,
@@ -152,7 +171,9 @@ impl HostTask {
             guard,
             phase: Phase::Look,
         };
-        match guard::run(self, params).await {
+        let ending =
+            if only_confirm { guard::confirm(self, params).await } else { guard::run(self, params).await };
+        match ending {
             Ending::Done => Answer::Done(Effect::Persisted { files, reload }),
             Ending::Refused(reason) => Answer::Refused(reason),
             Ending::Unknown(reason) => Answer::Unknown(reason),

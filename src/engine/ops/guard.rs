@@ -26,6 +26,11 @@ const LATE: Duration = Duration::from_secs(2);
 const LOOKS: [Duration; 4] =
     [Duration::ZERO, Duration::from_secs(5), Duration::from_secs(15), Duration::from_secs(30)];
 
+/// What is said of a change that is not there any more. The reason follows, always.
+const TAKEN_BACK: &str = "rolled-back: the host has taken the change back";
+/// That reason where nobody knows a better one.
+const NOT_IN_TIME: &str = "it was not confirmed in time";
+
 /// What became of a change.
 pub(super) enum Ending {
     /// Confirmed, and there for good.
@@ -39,6 +44,11 @@ pub(super) enum Ending {
 /// What to do next.
 enum Turn {
     Ended(Ending),
+    /// The host has taken the change back; whether everything is as it was, and what it says to that.
+    TakenBack {
+        whole: bool,
+        told: String,
+    },
     /// Confirm this guard, which waits still for so long from that moment on.
     Confirm(u8, Duration, Instant),
     /// The guard is gone with a boot: begin again.
@@ -55,27 +65,54 @@ pub(super) async fn run(task: &HostTask, params: ApplyParams<'_>) -> Ending {
     // A boot in the window, or an answer that got lost with the guard: twice is more than chance.
     for attempt in 0..3 {
         let mut turn = change.begin(task.again || attempt > 0).await;
-        if let (Turn::Ended(Ending::Refused(reason)), true) = (&turn, attempt > 0) {
+        if attempt > 0 {
             // A boot may have brought back what the files of the attempt before say.
-            turn = Turn::Ended(Ending::Unknown(reason.clone()));
-        }
-        loop {
             turn = match turn {
-                Turn::Ended(ending) => return ending,
-                Turn::Gone(why) => {
-                    reason = why;
-                    break;
-                }
-                Turn::Confirm(generation, left, since) => change.confirm(generation, left, since).await,
-                Turn::Silent(why) => match change.look().await {
-                    Ok(turn) => because(turn, &why),
-                    // Whatever it has begun, it takes back.
-                    Err(_) => change.settle(why, Instant::now() + timeout).await,
-                },
+                Turn::Ended(Ending::Refused(reason)) => Turn::Ended(Ending::Unknown(reason)),
+                Turn::TakenBack { told, .. } => Turn::TakenBack { whole: false, told },
+                turn => turn,
             };
+        }
+        match change.through(turn).await {
+            Ok(ending) => return ending,
+            Err(why) => reason = why,
         }
     }
     Ending::Unknown(reason)
+}
+
+/// Confirms what a process that is gone has left armed, by new connections, and sees that through. Refuses, and changes
+/// nothing, where nothing waits to be confirmed or not everything of it has been brought about.
+pub(super) async fn confirm(task: &HostTask, params: ApplyParams<'_>) -> Ending {
+    let timeout = Duration::from_secs(params.guard.seconds.into());
+    let change = Change { task, params, timeout };
+    let guards = match task.guards().await {
+        Ok(guards) => guards,
+        Err(reason) => return Ending::Unknown(format!("its guard could not be looked at: {reason}")),
+    };
+    let Some(guard) = guards.standing.into_iter().find(|guard| guard.tx == params.guard.tx) else {
+        return Ending::Refused(
+            "the host has no guard of this run: it is confirmed, or taken back, or gone with a boot"
+                .to_owned(),
+        );
+    };
+    let turn = match (guard.state, guard.end) {
+        (GuardState::Armed { .. }, _) if guard.busy => {
+            return Ending::Refused("a process of the run is at work on the host".to_owned());
+        }
+        (GuardState::Armed { left, .. }, _) if !guard.whole => {
+            let left = left.as_secs();
+            let why = "the change was cut off half-way";
+            return Ending::Refused(format!("{why}; the host takes it back by itself in {left} s"));
+        }
+        (GuardState::Armed { generation, left }, _) => Turn::Confirm(generation, left, Instant::now()),
+        (GuardState::Confirmed, _) => Turn::Silent("the host has confirmed the change".to_owned()),
+        (GuardState::RolledBack, Some(end)) => return taken_back(end.complete, &end.told, NOT_IN_TIME),
+        (GuardState::RolledBack, None) => {
+            return Ending::Refused("the host is taking the change back".to_owned());
+        }
+    };
+    change.through(turn).await.unwrap_or_else(Ending::Refused)
 }
 
 struct Change<'a> {
@@ -88,6 +125,26 @@ impl Change<'_> {
     fn script(&self, phase: Phase) -> Result<String, String> {
         let params = ApplyParams { phase, ..self.params };
         self.task.world.templates.apply_script(&params).map_err(|error| error.to_string())
+    }
+
+    /// Follows a change to its end.
+    ///
+    /// # Errors
+    /// The guard is gone with a boot, and why that is thought.
+    async fn through(&self, mut turn: Turn) -> Result<Ending, String> {
+        loop {
+            turn = match turn {
+                Turn::Ended(ending) => return Ok(ending),
+                Turn::TakenBack { whole, told } => return Ok(taken_back(whole, &told, NOT_IN_TIME)),
+                Turn::Gone(why) => return Err(why),
+                Turn::Confirm(generation, left, since) => self.confirm(generation, left, since).await,
+                Turn::Silent(why) => match self.look().await {
+                    Ok(turn) => because(turn, &why),
+                    // Whatever it has begun, it takes back.
+                    Err(_) => self.settle(why, Instant::now() + self.timeout).await,
+                },
+            };
+        }
     }
 
     /// Arms the guard and makes the change that does not outlive a boot.
@@ -122,7 +179,12 @@ impl Change<'_> {
                     Ok(Turn::Confirm(armed, ..)) if armed == generation => {
                         "the host has not taken the confirmation".clone_into(&mut why);
                     }
-                    Ok(turn) => return because(turn, &why),
+                    Ok(turn) => {
+                        if why.is_empty() && matches!(turn, Turn::TakenBack { .. }) {
+                            why = late(Instant::now() - since);
+                        }
+                        return because(turn, &why);
+                    }
                     Err(reason) => why = reason,
                 },
                 Err(NoReport::NotRun(reason) | NoReport::Unknown(reason)) => why = reason,
@@ -166,8 +228,12 @@ fn turn(report: ApplyReport) -> Turn {
         (ApplyEnd::Ok, Some(GuardState::Armed { generation, left })) => {
             Turn::Confirm(generation, left, Instant::now())
         }
-        (ApplyEnd::Ok, Some(GuardState::RolledBack)) => {
-            Turn::Ended(Ending::Refused("the host has taken the change back".to_owned()))
+        (ApplyEnd::Ok, Some(GuardState::RolledBack)) => Turn::TakenBack { whole: true, told: String::new() },
+        (ApplyEnd::Reverted { code, detail }, _) if code == "rolled-back" => {
+            Turn::TakenBack { whole: true, told: told(&detail) }
+        }
+        (ApplyEnd::NotReverted { code, detail }, _) if code == "rolled-back" => {
+            Turn::TakenBack { whole: false, told: told(&detail) }
         }
         (ApplyEnd::Reverted { code, detail } | ApplyEnd::NotReverted { code, detail }, _)
             if code == "gone" =>
@@ -193,14 +259,35 @@ fn settled(report: ApplyReport) -> Result<Turn, String> {
     }
 }
 
+/// What the way back has told, behind the words that are said here as well.
+fn told(detail: &str) -> String {
+    detail.split_once(':').map(|(_, told)| told.trim().to_owned()).unwrap_or_default()
+}
+
+/// The end of a change that is not there any more, with the reason.
+fn taken_back(whole: bool, told: &str, why: &str) -> Ending {
+    let told = if told.is_empty() { String::new() } else { format!(" ({told})") };
+    let reason = format!("{TAKEN_BACK}{told}; {why}");
+    if whole { Ending::Refused(reason) } else { Ending::Unknown(reason) }
+}
+
 /// Why a host has taken its change back, as far as it is known here.
 fn because(turn: Turn, why: &str) -> Turn {
     match turn {
+        Turn::TakenBack { whole, told } if !why.is_empty() => Turn::Ended(taken_back(whole, &told, why)),
         Turn::Ended(Ending::Refused(reason)) if !why.is_empty() => {
             Turn::Ended(Ending::Refused(format!("{reason}; {why}")))
         }
         turn => turn,
     }
+}
+
+/// The reason where the first confirmation that was heard of has met the rollback.
+fn late(after: Duration) -> String {
+    let after = after.as_secs_f64();
+    format!(
+        "the first new connection that reached it had its answer {after:.1} s after the change, too late to confirm"
+    )
 }
 
 /// When to try, counted from the moment at which the guard waits still for `left`.

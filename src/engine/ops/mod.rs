@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::lease::Hold;
 use crate::core::inventory::HostDesired;
+use crate::core::model::InstanceId;
 use crate::core::observed::Facts;
 use crate::core::plan::{Known, Op};
 use crate::core::saga::Effect;
@@ -114,12 +115,19 @@ impl HostTask {
         if self.retries == 0 { self.token(step) } else { self.token(&format!("{step} {}", self.retries)) }
     }
 
-    /// A `ClientToken`: the same for the same step of the same host in the same run, and at most 64 ASCII characters.
     fn token(&self, step: &str) -> String {
-        use sha2::{Digest, Sha256};
-        let digest = Sha256::digest(format!("{}|{}|{step}", self.run, self.host.instance));
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        token(&self.run, &self.host.instance, step)
     }
+}
+
+/// The step that a host's guard is named by.
+pub(super) const GUARD: &str = "guard";
+
+/// A `ClientToken`: the same for the same step of the same host in the same run, and at most 64 ASCII characters.
+pub(super) fn token(run: &str, instance: &InstanceId, step: &str) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("{run}|{instance}|{step}"));
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Whether the step brings a host closer to being cut off, or cuts it off. What binds an EIP again is none of these.

@@ -1,11 +1,15 @@
 //! The host scripts on a real kernel: facts, apply, revert, probe and the persisted block, under three shells.
 
 #[cfg(test)]
+mod by_line;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 pub(crate) mod host;
 #[cfg(test)]
 mod lease;
+#[cfg(test)]
+mod locked;
 #[cfg(test)]
 mod once;
 #[cfg(test)]

@@ -44,7 +44,8 @@ fn it_is_put_on_kept_over_a_boot_and_taken_back() {
         let again = host.apply(&shimmed(), &changes);
         assert_eq!((again.end, again.changed), (ApplyEnd::Ok, vec![]), "{shell:?}");
 
-        // What was edited by hand is told, and made right again.
+        let with = host.network();
+        // What was edited by hand is told, and made right again. Of two rules the one that an owner has made stays.
         host.ok("nft flush chain ip egressctl_shim_101 translate; ip rule add fwmark 0x65 lookup 101 pref 4102 protocol static");
         let changes = host.changes_for(&shimmed());
         let repair = [
@@ -56,7 +57,6 @@ fn it_is_put_on_kept_over_a_boot_and_taken_back() {
         assert_eq!((report.end, report.changed), (ApplyEnd::Ok, vec![MarkRule, Shim]), "{shell:?}");
         assert_eq!(host.changes_for(&shimmed()), HostChanges::default(), "{shell:?}");
 
-        let with = host.network();
         host.reboot();
         assert_eq!(host.changes_for(&shimmed()), HostChanges::default(), "{shell:?}");
         assert_eq!(sorted(&host.network()), sorted(&with), "{shell:?}");

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{Facts, HttpClient, RcLocal, RouteChoice, lines, surroundings};
 use crate::core::observed::HostTextError;
 use crate::core::observed::frame::{Frames, shown};
+use crate::core::text::is_harmful;
 
 /// Reads what the facts script has printed. Words that ip(8) may add in later versions are skipped; a value of the wrong
 /// kind, or a command that failed, is an error, because an empty list would say "there is none". Where `ip` is not
@@ -61,9 +62,9 @@ pub fn parse_facts(stdout: &[u8]) -> Result<Facts, HostTextError> {
     })
 }
 
-/// Short, one line, nothing that a terminal could obey.
+/// Short, one line, nothing that a terminal could obey or that changes how its neighbours are seen.
 pub(super) fn clean(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(120).collect()
+    text.chars().filter(|c| !c.is_control() && !is_harmful(*c)).take(120).collect()
 }
 
 fn os_name(text: &str) -> String {

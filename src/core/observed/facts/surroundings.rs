@@ -18,6 +18,7 @@ const MAX_LINES: usize = 2000;
 /// Everything but the files.
 pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
     let text = |name: &str| frames.optional(name);
+    let (folders, locked) = folders(&text("folders"));
     let release = text("os");
     let field = |key: &str| {
         let value = lines(&release).find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -41,6 +42,8 @@ pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
         shims,
         marks,
         read_only: read_only(&text("mounts")),
+        folders,
+        locked,
         space: space(&text("space")),
         selinux: first(&text("selinux")).to_lowercase(),
         routes6: lines(&text("route6")).map(clean).collect(),
@@ -55,14 +58,16 @@ pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
 
 /// The files of the network's owners.
 pub(super) fn files(frames: &Frames<'_>) -> BTreeMap<String, ConfigFile> {
-    let fits = |path: &str| {
-        path.starts_with('/')
-            && path.len() <= 200
-            && !path.split('/').any(|part| part == "..")
-            && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._@:-".contains(&b))
-    };
-    let all = frames.all("file:").filter(|(path, _)| fits(path));
+    let all = frames.all("file:").filter(|(path, _)| is_path(path));
     all.map(|(path, frame)| (path.to_owned(), file(frame.bytes))).collect()
+}
+
+/// An absolute path without surprises.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/')
+        && path.len() <= 200
+        && !path.split('/').any(|part| part == "..")
+        && path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/._@:-".contains(&b))
 }
 
 fn file(bytes: &[u8]) -> ConfigFile {
@@ -303,6 +308,24 @@ fn read_only(text: &str) -> Vec<String> {
         }
     }
     points.into_iter().filter(|(_, read_only)| *read_only).map(|(point, _)| point).collect()
+}
+
+/// Lines of `lsattr -d`, "----i---------e------- /etc/netplan", or of `ls -d` where that is missing: all folders, and those of
+/// them that are immutable or append only.
+fn folders(text: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut all, mut locked) = (BTreeSet::new(), BTreeSet::new());
+    for line in lines(text) {
+        let (attributes, path) = line.split_once(' ').unwrap_or(("", line));
+        let path = path.trim();
+        if !is_path(path) {
+            continue;
+        }
+        if attributes.contains(['i', 'a']) {
+            locked.insert(path.to_owned());
+        }
+        all.insert(path.to_owned());
+    }
+    (all, locked)
 }
 
 /// The rows of `df -Pk /etc` and `df -Pi /etc`: the fourth column is what is left.

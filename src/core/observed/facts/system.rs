@@ -45,6 +45,12 @@ pub struct System {
     pub marks: Vec<String>,
     /// Mount points among `/`, `/etc` and `/var` that are read-only.
     pub read_only: Vec<String>,
+    /// Of the folders that we may have to write in, those that are there.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub folders: BTreeSet<String>,
+    /// Of these, those that are immutable or append only.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub locked: BTreeSet<String>,
     /// What is left where `/etc` is: KiB and inodes. A file system without inodes says nothing of them.
     pub space: Option<Space>,
     /// `enforcing`, `permissive`, `disabled`, or empty.

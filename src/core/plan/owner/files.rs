@@ -3,7 +3,7 @@
 //! A file that somebody else has made in a place that must be ours is replaced, and its text is kept in ours, line by line
 //! behind a mark, so that taking ours away gives the old bytes also to somebody who knows nothing but the file.
 
-use super::{UNKNOWN, Wanted, head, obstacles, own_files};
+use super::{UNKNOWN, Wanted, head, locked, obstacles, own_files};
 use crate::core::model::Owner;
 use crate::core::observed::Facts;
 use crate::core::observed::facts::{ConfigFile, RcLocal};
@@ -114,6 +114,7 @@ pub fn file_changes(
     }
     reload.dedup();
     changes.reload.extend(reload);
+    wrong.extend(locked::obstacles(facts, target.owner, &changes.files));
     if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
 }
 
@@ -142,6 +143,28 @@ pub fn is_kept(facts: &Facts) -> bool {
     let files = facts.files.values().filter_map(|file| file.content.as_deref());
     let block = facts.rc_local.content.as_deref().is_some_and(|text| text.contains(rc_local::BEGIN));
     block || files.into_iter().any(|text| text.starts_with("# egressctl, table "))
+}
+
+/// Who keeps routes of ours over a reboot, by the host's files, and of which table; `None` where the file does not tell that.
+#[must_use]
+pub fn keepers(facts: &Facts) -> Vec<(Owner, Option<u32>)> {
+    let table = |text: &str| {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    let head = |(path, file): (&String, &ConfigFile)| {
+        let rest = file.content.as_deref()?.strip_prefix("# egressctl, table ")?;
+        Some((owner_of(path)?, table(rest)))
+    };
+    let mut found: Vec<(Owner, Option<u32>)> = facts.files.iter().filter_map(head).collect();
+    let text = facts.rc_local.content.as_deref().unwrap_or_default();
+    if let Some((_, block)) = text.split_once(rc_local::BEGIN) {
+        let line = block.lines().find_map(|line| line.trim().strip_prefix("table='"));
+        found.push((Owner::RcLocal, line.and_then(table)));
+    }
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// Some of it only applying can tell.
@@ -242,8 +265,10 @@ fn out_of_rc_local(current: &RcLocal, wrong: &mut Vec<HostObstacle>) -> Option<F
 /// A text as lines that stand in ours.
 fn kept(old: &str) -> String {
     let mut lines: String = old.split_inclusive('\n').map(|line| format!("{KEPT}{line}")).collect();
-    if !old.is_empty() && !old.ends_with('\n') {
-        lines.push_str(&format!("\n{NO_NEWLINE}\n"));
+    if !old.ends_with('\n') {
+        // Of an empty file this line is all there is to keep.
+        let end = if old.is_empty() { "" } else { "\n" };
+        lines.push_str(&format!("{end}{NO_NEWLINE}\n"));
     }
     lines
 }
@@ -273,7 +298,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_there_comes_back_to_the_byte(old in "([a-z#| ]{0,6}\n){0,5}[a-z]{1,5}\n?") {
+        fn what_was_there_comes_back_to_the_byte(old in "([a-z#| ]{0,6}\n){0,5}[a-z]{0,5}\n?") {
             let text = format!("{}DEVICE=eth1\n{}", head(101), kept(&old));
             prop_assert_eq!(before_ours(&text), Some(old.clone()));
             prop_assert_eq!(kept_lines(&text), Some(kept(&old)));

@@ -1,7 +1,7 @@
 //! The network-scripts of CentOS 7 and its relatives: `ifcfg-`, `route-` and `rule-` files, named by the device.
 //!
-//! The scripts give every line of the last two to `ip route add` and `ip rule add`; the explicit priority makes a repeated
-//! line harmless.
+//! `ifup-routes` (<https://github.com/fedora-sysv/initscripts>) gives every line of the last two to `ip route add` and `ip rule
+//! add`; the explicit priority makes a repeated line harmless. Nothing runs between two calls of it, so nobody is told of the files.
 
 use super::{OwnFile, Wanted};
 

@@ -1,4 +1,7 @@
 //! wicked of SUSE: `ifcfg-`, `ifroute-` and `ifrule-` files, named by the device.
+//!
+//! After ifcfg(5), ifroute(5) and ifrule(5) of <https://github.com/openSUSE/wicked>. Its nanny works by what `wicked ifreload` has made
+//! of the files, and does not read them itself.
 
 use super::{OwnFile, Wanted};
 
