@@ -41,8 +41,8 @@ const SCRIPT: &str = r#"
     look rebooted web-1; shim rebooted-shim
     ask asked-rebooted
     keep plan-rebooted eg plan --detailed-exitcode
-    # The lines of the boot look after it for a minute.
-    sleep 65
+    # The lines of the boot look after it for a minute, and longer on a busy machine.
+    on web-1 bash -c 'while grep -q -s "rc[.]local" /proc/[0-9]*/cmdline; do sleep 1; done'
     on web-1 bash -c 'nft delete table ip egressctl_shim_101'
     keep audit eg audit --json --limit web-1
     keep verify-flushed eg verify --json --limit web-1
