@@ -10,7 +10,8 @@ mod line;
 use std::sync::Arc;
 use std::time::Duration;
 
-use russh::{ChannelMsg, ChannelOpenFailure};
+use russh::client::Msg;
+use russh::{Channel, ChannelMsg, ChannelOpenFailure};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -43,37 +44,40 @@ enum Stop {
 /// Runs a command and waits for its end. A command that is cut off, or whose caller walks away, is ended on the host too.
 pub(super) async fn run(link: &Arc<Link>, exec: &Exec) -> Result<Output, SshError> {
     let reaper = Reaper::new(link, exec.privilege.clone());
-    let result = on_channel(link, exec).await;
+    let result = on_channel(link, exec, Room::AfterReaps).await;
     match &result {
         Err(Cut::Off(_)) => reaper.reap().await,
-        Ok(_) | Err(Cut::Told(_)) => reaper.disarm(),
+        Ok(_) | Err(Cut::Refused(_) | Cut::Told(_)) => reaper.disarm(),
     }
-    result.map_err(|(Cut::Off(error) | Cut::Told(error))| error)
+    result.map_err(|(Cut::Off(error) | Cut::Refused(error) | Cut::Told(error))| error)
 }
 
 /// Why there is no output.
 pub(super) enum Cut {
     /// We stopped a command that may still run.
     Off(SshError),
+    /// The host opened no channel, so nothing ran.
+    Refused(SshError),
     /// Anything else.
     Told(SshError),
 }
 
+/// What a refused channel means.
+#[derive(Clone, Copy)]
+pub(super) enum Room {
+    /// There is none now.
+    Now,
+    /// There may be some once what we have cut off has ended.
+    AfterReaps,
+}
+
 /// Runs a command on a channel of its own.
-pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec) -> Result<Output, Cut> {
+pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec, room: Room) -> Result<Output, Cut> {
     let begun = Instant::now();
     let wall = begun + exec.wall.min(FOREVER);
     let (feed, gate) = line::prepare(exec).map_err(|why| Cut::Told(local(format!("{}: {why}", link.at))))?;
-    let through = Arc::clone(link);
-    let opening = opened(async move { through.handle.channel_open_session().await });
-    let channel = match timeout_at(wall, opening).await {
-        Ok(Ok(channel)) => channel,
-        Ok(Err(russh::Error::ChannelOpenFailure(why))) => return Err(Cut::Told(not_opened(link, &why))),
-        Ok(Err(_)) => return Err(Cut::Told(link.lost("a command was being started"))),
-        Err(_) => {
-            return Err(Cut::Told(cut_off(link, &format!("did not end within {}", seconds(exec.wall)))));
-        }
-    };
+    let late = || Cut::Told(cut_off(link, &format!("did not end within {}", seconds(exec.wall))));
+    let channel = timeout_at(wall, open(link, room)).await.map_err(|_| late())??;
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
     // A signal would end sudo alone, and what it began could not be found any more.
@@ -154,6 +158,21 @@ pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec) -> Result<Output, 
     };
     closer.close().await;
     Err(Cut::Off(why))
+}
+
+async fn open(link: &Arc<Link>, room: Room) -> Result<Channel<Msg>, Cut> {
+    loop {
+        let was_reaping = link.reaps.is_any();
+        let through = Arc::clone(link);
+        match opened(async move { through.handle.channel_open_session().await }).await {
+            Ok(channel) => return Ok(channel),
+            Err(russh::Error::ChannelOpenFailure(why)) => match room {
+                Room::AfterReaps if was_reaping || link.reaps.is_any() => link.reaps.over().await,
+                Room::AfterReaps | Room::Now => return Err(Cut::Refused(not_opened(link, &why))),
+            },
+            Err(_) => return Err(Cut::Told(link.lost("a command was being started"))),
+        }
+    }
 }
 
 async fn cancelled(wish: Option<watch::Receiver<bool>>) {

@@ -17,6 +17,7 @@ use super::cord::{Cord, Grip};
 use super::failure::{failure, quoted};
 use super::guard::{Broken, Guard};
 use super::patience::Patience;
+use super::reap::Reaps;
 use super::retry::Setback;
 use super::trust::Trust;
 use super::vitals::{End, Vitals};
@@ -56,6 +57,8 @@ pub(super) struct Link {
     pub(super) is_root: bool,
     /// Whether a person had to answer, whose answers may be good for one login only.
     pub(super) is_personal: bool,
+    /// The commands that were cut off and still run.
+    pub(super) reaps: Reaps,
     vitals: Arc<Vitals>,
     _grip: Grip,
 }
@@ -96,6 +99,7 @@ impl Link {
                 at,
                 is_root: login.who.user == "root",
                 is_personal: login.who.is_personal(),
+                reaps: Reaps::default(),
                 vitals,
                 _grip: grip,
             }),
@@ -132,6 +136,7 @@ impl Link {
 
     /// Says goodbye. Waits until that is written, not for an answer.
     pub(super) async fn close(&self) {
+        self.reaps.give_up();
         let bye = async {
             if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
                 self.vitals.left().await;

@@ -2,23 +2,100 @@
 //! request for root's login (it needs privilege separation, which root's sessions do not have), so a second channel of the
 //! same connection looks for the process that lost its channel.
 //!
+//! Until that is done the host counts the session as open. So who is refused a channel meanwhile waits for it.
+//!
 //! Must never kill what belongs to another channel or another connection: only sessions begun by this connection's sshd
 //! process whose standard streams lead nowhere any more, and only if our own stream can be seen to lead there.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 
-use super::exec::on_channel;
+use super::exec::{Cut, Room, on_channel};
 use super::link::Link;
 use crate::ports::{Command, Exec, Privilege};
 
-/// How long ending a command may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the caller of a command that was cut off waits for its end. Behind its back the work goes on.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long ending a command may take in all.
+const WORK: Duration = Duration::from_secs(30);
 /// Lets the host take note of the closed channel first.
 const SETTLE: Duration = Duration::from_millis(100);
 const SCRIPT: &str = include_str!("reap.sh");
+
+/// The commands that are being ended on a connection.
+#[derive(Default)]
+pub(super) struct Reaps {
+    pending: watch::Sender<usize>,
+    given_up: watch::Sender<bool>,
+}
+
+impl Reaps {
+    pub(super) fn is_any(&self) -> bool {
+        *self.pending.borrow() > 0
+    }
+
+    /// Waits until there is none.
+    pub(super) async fn over(&self) {
+        // The sender is ours, so it is there.
+        let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
+    }
+
+    /// Ends nothing any more: a connection that is being closed must not be held open.
+    pub(super) fn give_up(&self) {
+        self.given_up.send_replace(true);
+    }
+
+    async fn given_up(&self) {
+        let _ = self.given_up.subscribe().wait_for(|given_up| *given_up).await;
+    }
+}
+
+/// One command that is being ended.
+struct Reap {
+    link: Arc<Link>,
+    privilege: Option<Privilege>,
+}
+
+impl Reap {
+    /// Counts from now on.
+    fn new(link: Arc<Link>, privilege: Option<Privilege>) -> Self {
+        link.reaps.pending.send_modify(|pending| *pending += 1);
+        Self { link, privilege }
+    }
+
+    async fn run(self) {
+        tokio::select! {
+            () = self.end() => {}
+            () = self.link.reaps.given_up() => {}
+        }
+    }
+
+    async fn end(&self) {
+        let until = Instant::now() + WORK;
+        // Another login's commands got the signal, and its shell may not look at sshd: that there is room again must do.
+        let script = if self.link.is_root || self.privilege.is_some() { SCRIPT } else { ":" };
+        let script = Command::Script(script.to_owned());
+        let exec = Exec { privilege: self.privilege.clone(), ..Exec::new(script, WORK, 1024) };
+        loop {
+            sleep(SETTLE).await;
+            match on_channel(&self.link, &exec, Room::Now).await {
+                // Others may have all the sessions that the host grants, for now.
+                Err(Cut::Refused(_)) if Instant::now() < until => {}
+                // What it could not end stays; the caller already knows that the outcome is unknown.
+                _ => return,
+            }
+        }
+    }
+}
+
+impl Drop for Reap {
+    fn drop(&mut self) {
+        self.link.reaps.pending.send_modify(|pending| *pending -= 1);
+    }
+}
 
 /// Ends the command if dropped before it is told that there is nothing to end.
 pub(super) struct Reaper {
@@ -38,28 +115,23 @@ impl Reaper {
 
     /// Ends it now.
     pub(super) async fn reap(mut self) {
-        if let Some(link) = self.link.take() {
-            reap(&link, self.privilege.take()).await;
+        if let Some(reap) = self.begin() {
+            // In a task, so that a caller who walks away does not stop it.
+            let _ = timeout(PATIENCE, tokio::spawn(reap.run())).await;
         }
+    }
+
+    fn begin(&mut self) -> Option<Reap> {
+        Some(Reap::new(self.link.take()?, self.privilege.take()))
     }
 }
 
 impl Drop for Reaper {
     fn drop(&mut self) {
-        if let (Some(link), Ok(runtime)) = (self.link.take(), tokio::runtime::Handle::try_current()) {
-            let privilege = self.privilege.take();
-            runtime.spawn(async move { reap(&link, privilege).await });
+        if let Ok(runtime) = tokio::runtime::Handle::try_current()
+            && let Some(reap) = self.begin()
+        {
+            runtime.spawn(reap.run());
         }
     }
-}
-
-async fn reap(link: &Arc<Link>, privilege: Option<Privilege>) {
-    // Another login's commands got the signal, and its shell may not look at sshd.
-    if !link.is_root && privilege.is_none() {
-        return;
-    }
-    sleep(SETTLE).await;
-    let exec = Exec { privilege, ..Exec::new(Command::Script(SCRIPT.to_owned()), PATIENCE, 1024) };
-    // What it could not end stays; the caller already knows that the outcome is unknown.
-    let _ = on_channel(link, &exec).await;
 }

@@ -1,7 +1,8 @@
-# Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants. Linux, POSIX
-# sh, readlink.
+# Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants, and waits until
+# sshd has let go of the sessions: until then they count as open (MaxSessions). Linux, POSIX sh, readlink.
 facts() {
     IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
+    name=${line%)*} name=${name#*\(}
     # Behind the name in parentheses: state, parent, process group, session.
     set -- ${line##*) }
     parent=$2 session=$4
@@ -20,15 +21,17 @@ attached() {
     done
     return 1
 }
-# sshd began the outermost session above us whose streams lead to its parent: sudo may have begun others in between.
-sshd=
+# The session that we are in was begun by this connection's sshd, or by sudo, then look above it. What is further up is none of
+# ours: sshd's own parent may be a supervisor with children of its own.
 process=$$
-while facts "$process" && facts "$session" && leader=$session && process=$parent && [ "$process" -gt 1 ]; do
-    look_at "$process"
-    attached "$leader" && sshd=$process own=$leader
+while facts "$process" && facts "$session" && own=$session && sshd=$parent && [ "$sshd" -gt 1 ]; do
+    facts "$sshd" || exit 0
+    case $name in sudo | doas) process=$sshd ;; *) break ;; esac
 done
-[ -n "$sshd" ] || exit 0
+[ "${sshd:-1}" -gt 1 ] || exit 0
+# With streams that lead elsewhere, a terminal say, nothing can be told about those of others.
 look_at "$sshd"
+attached "$own" || exit 0
 lost=' '
 for process in /proc/[0-9]*; do
     process=${process#/proc/}
@@ -36,6 +39,7 @@ for process in /proc/[0-9]*; do
     [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || continue
     attached "$process" || lost="$lost$process "
 done
+sessions=$lost
 more=yes
 while [ "$more" ] && [ "$lost" != ' ' ]; do
     more=
@@ -48,4 +52,12 @@ while [ "$more" ] && [ "$lost" != ' ' ]; do
 done
 for process in $lost; do
     kill -s KILL "$process"
+done
+rounds=0
+for process in $sessions; do
+    while [ "$rounds" -lt 200 ] && facts "$process" && [ "$parent" = "$sshd" ]; do
+        rounds=$((rounds + 1))
+        # Not every sleep knows parts of a second.
+        sleep 0.05 2>/dev/null || sleep 1
+    done
 done

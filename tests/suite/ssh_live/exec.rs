@@ -7,7 +7,7 @@ use egressctl::ports::{
     Command, Exec, ExitStatus, Hearing, Keepalive, Session, SshErrorKind, Stdin, Target, Transport as _,
 };
 
-use super::rig::{Cable, Keys, PATIENCE, Sshd, client, connect, ends, run, script};
+use super::rig::{Cable, Keys, PATIENCE, SSHD, Sshd, client, connect, ends, run, script};
 
 #[tokio::test]
 async fn output_is_kept_apart_and_ends_are_told() {
@@ -68,6 +68,34 @@ async fn the_wall_deadline_ends_the_command_there_too() {
     assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
 }
 
+/// The sshd of a supervisor, which reads the output of whom it starts and starts others too.
+#[tokio::test]
+async fn only_what_the_connection_began_is_ended() {
+    let keys = Keys::new();
+    let sshd = Sshd::start_by(&keys, "", || {
+        let mut command = std::process::Command::new("setsid");
+        command.args(["sh", "-c", "\"$@\"; exit", "sh", "setpriv", "--pdeathsig", "KILL", SSHD]);
+        command
+    });
+    let mut other = std::process::Command::new("setsid")
+        .args(["sleep", "600"])
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pid");
+    let text = format!("echo $$ > {}; sleep 600", note.display());
+    let error = session.exec(&Exec { wall: Duration::from_secs(2), ..script(text) }).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Timeout, "{error}");
+    let others_end = other.try_wait().unwrap();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!(others_end, None);
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
+}
+
 #[tokio::test]
 async fn a_caller_who_walks_away_ends_the_command() {
     let keys = Keys::new();
@@ -108,28 +136,30 @@ async fn many_scripts_share_a_connection_and_leave_no_channel_behind() {
     let keys = Keys::new();
     let sshd = Sshd::start(&keys, "MaxSessions 5");
     let session = connect(&sshd.target(&keys)).await.unwrap();
-    // What a timed-out script leaves is ended a moment later, which on a busy machine may be several rounds later.
-    let exec = async |what: Exec| {
-        let begun = Instant::now();
-        loop {
-            match session.exec(&what).await {
-                Err(error) if error.kind == SshErrorKind::Protocol && begun.elapsed() < PATIENCE => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-                other => return other,
-            }
-        }
-    };
     for round in 0..12 {
-        let late = Exec { wall: Duration::from_millis(300), ..script("sleep 600") };
+        let wall = Duration::from_millis(300);
+        let late = Exec { wall, ..script("sleep 600") };
         let (a, b, c) = tokio::join!(
-            exec(script("echo a; sleep 0.05")),
-            exec(script("cat /proc/self/comm")),
-            exec(late),
+            run(&*session, "echo a; sleep 0.05"),
+            run(&*session, "cat /proc/self/comm"),
+            session.exec(&late),
         );
-        let (a, b) = (a.unwrap(), b.unwrap());
         assert_eq!((&a.stdout[..], &b.stdout[..]), (&b"a\n"[..], &b"cat\n"[..]), "{round}");
         assert_eq!(c.unwrap_err().kind, SshErrorKind::Timeout, "{round}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_while_a_command_is_being_ended_waits_for_its_end() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "MaxSessions 2");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    for round in 0..5 {
+        let sleeper = script("sleep 600");
+        let left = tokio::time::timeout(Duration::from_millis(300), session.exec(&sleeper)).await;
+        assert!(left.is_err(), "{round}");
+        let (a, b) = tokio::join!(run(&*session, "echo a; sleep 0.3"), run(&*session, "echo b; sleep 0.3"));
+        assert_eq!((&a.stdout[..], &b.stdout[..]), (&b"a\n"[..], &b"b\n"[..]), "{round}");
     }
 }
 

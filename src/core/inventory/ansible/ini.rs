@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::{Given, MOST_HOSTS, Tree, Var, Vars, literal, range};
+use super::{Given, Tree, Var, Vars, literal};
 use crate::core::inventory::mistake::{Collector, Pos};
 use crate::core::inventory::words::shown;
 use crate::core::words::words as shell_words;
@@ -117,23 +117,7 @@ impl Ini<'_, '_> {
         if let Some(port) = port {
             vars.entry("ansible_port".to_owned()).or_insert(self.given(at, Given::Text(port.to_owned())));
         }
-        let names = match range::expand(pattern) {
-            Ok(names) => names,
-            Err(expected) => {
-                let message = format!("{} is no host", shown(pattern));
-                return self.collector.add(at, message, format!("expected {expected}"));
-            }
-        };
-        if self.tree.host_order.len().saturating_add(names.len()) > MOST_HOSTS {
-            return self.collector.add(
-                at,
-                "there are too many hosts",
-                format!("expected at most {MOST_HOSTS}"),
-            );
-        }
-        for name in names {
-            self.tree.host(&name, at, group).extend(vars.clone());
-        }
+        self.tree.hosts(pattern, at, group, &vars, self.collector);
     }
 
     fn var(&mut self, line: &str, at: Pos, group: &str) {

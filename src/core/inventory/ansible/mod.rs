@@ -13,17 +13,18 @@ mod tests;
 mod translate;
 mod yaml;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::rc::Rc;
 
 use super::mistake::{Collector, Pos};
 use super::node::Node;
+use super::words::shown;
 use super::{Beside, VarsFile};
 
 pub(super) use form::form;
 
 /// Hosts of one inventory that are read; ranges can ask for more than any memory holds.
-pub(super) const MOST_HOSTS: usize = 100_000;
+const MOST_HOSTS: usize = 100_000;
 
 /// A variable's value and where it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,8 @@ struct Group {
     vars: Vars,
     /// Members in the order of the text.
     hosts: Vec<String>,
+    /// The same, to look up.
+    members: HashSet<String>,
     /// Names of child groups, and where they were named.
     children: Vec<(String, Pos)>,
 }
@@ -77,13 +80,30 @@ impl Tree {
         self.groups.entry(name.to_owned()).or_default()
     }
 
+    /// Takes in all hosts of a pattern, `web[01:50]`, with these variables.
+    fn hosts(&mut self, pattern: &str, at: Pos, group: &str, vars: &Vars, collector: &mut Collector<'_>) {
+        let names = match range::expand(pattern) {
+            Ok(names) => names,
+            Err(expected) => {
+                let message = format!("{} is no host", shown(pattern));
+                return collector.add(at, message, format!("expected {expected}"));
+            }
+        };
+        if self.host_order.len().saturating_add(names.len()) > MOST_HOSTS {
+            return collector.add(at, "there are too many hosts", format!("expected at most {MOST_HOSTS}"));
+        }
+        for name in names {
+            self.host(&name, at, group).extend(vars.clone());
+        }
+    }
+
     fn host(&mut self, name: &str, at: Pos, group: &str) -> &mut Vars {
         if !self.host_vars.contains_key(name) {
             self.host_order.push((name.to_owned(), at));
         }
-        let members = &mut self.group(group).hosts;
-        if members.last().map(String::as_str) != Some(name) && !members.iter().any(|member| member == name) {
-            members.push(name.to_owned());
+        let group = self.group(group);
+        if group.members.insert(name.to_owned()) {
+            group.hosts.push(name.to_owned());
         }
         self.host_vars.entry(name.to_owned()).or_default()
     }

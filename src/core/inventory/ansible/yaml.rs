@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{Given, MOST_HOSTS, Tree, Var, Vars, range};
-use crate::core::inventory::mistake::{Collector, Pos};
+use super::{Given, Tree, Var, Vars};
+use crate::core::inventory::mistake::Collector;
 use crate::core::inventory::node::{Entry, Node, Tags, Value, tree};
 use crate::core::inventory::words::{shown, suggest};
 
@@ -67,7 +67,7 @@ impl Yaml<'_, '_> {
     fn hosts(&mut self, group: &str, node: &Node) {
         match &node.value {
             Value::Null => {}
-            Value::Text(name) => self.host(group, name, node.at, &Vars::new()),
+            Value::Text(name) => self.tree.hosts(name, node.at, group, &Vars::new(), self.collector),
             _ => {
                 let label = format!("the hosts of group {}", shown(group));
                 let Some(entries) = self.map(node, &label, "a mapping of hosts, each with a colon behind it")
@@ -76,29 +76,9 @@ impl Yaml<'_, '_> {
                 };
                 for entry in entries {
                     let vars = self.vars(&entry.value, &format!("host {}", shown(&entry.key)));
-                    self.host(group, &entry.key, entry.key_at, &vars);
+                    self.tree.hosts(&entry.key, entry.key_at, group, &vars, self.collector);
                 }
             }
-        }
-    }
-
-    fn host(&mut self, group: &str, pattern: &str, at: Pos, vars: &Vars) {
-        let names = match range::expand(pattern) {
-            Ok(names) => names,
-            Err(expected) => {
-                let message = format!("{} is no host", shown(pattern));
-                return self.collector.add(at, message, format!("expected {expected}"));
-            }
-        };
-        if self.tree.host_order.len().saturating_add(names.len()) > MOST_HOSTS {
-            return self.collector.add(
-                at,
-                "there are too many hosts",
-                format!("expected at most {MOST_HOSTS}"),
-            );
-        }
-        for name in names {
-            self.tree.host(&name, at, group).extend(vars.clone());
         }
     }
 
