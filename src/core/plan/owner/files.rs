@@ -242,6 +242,8 @@ fn in_rc_local(
 fn out_of_rc_local(current: &RcLocal, wrong: &mut Vec<HostObstacle>) -> Option<FileChange> {
     let text = current.content.as_deref().filter(|text| text.contains(rc_local::BEGIN))?;
     match rc_local::without_block(current) {
+        // The words stand within a line of somebody else's.
+        Ok(after) if after == text => None,
         Ok(after) => {
             // An empty text is a file that we made.
             let after = Some(after).filter(|after| !after.is_empty());

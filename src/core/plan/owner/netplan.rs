@@ -21,15 +21,20 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         wanted.head()
     );
     // Whatever is readable by others netplan complains about.
-    vec![OwnFile::new(format!("/etc/netplan/90-{}.yaml", wanted.name()), text, 0o600)]
+    vec![OwnFile::new(path(wanted), text, 0o600)]
+}
+
+fn path(wanted: &Wanted<'_>) -> String {
+    format!("/etc/netplan/90-{}.yaml", wanted.name())
 }
 
 /// The id under which another file matches the device by its hardware address; else the device's name, which is what
-/// cloud-init takes.
+/// cloud-init takes. What is in the place of ours does not count: it will be gone.
 fn id(wanted: &Wanted<'_>) -> String {
+    let own = path(wanted);
     let others = wanted.facts.files.iter().filter(|(path, file)| {
         let ours = file.content.as_deref().is_some_and(|text| text.starts_with(&wanted.head()));
-        path.starts_with("/etc/netplan/") && !ours
+        path.starts_with("/etc/netplan/") && **path != own && !ours
     });
     let mut texts = others.filter_map(|(_, file)| file.content.as_deref());
     texts.find_map(|text| id_in(text, &wanted.mac)).unwrap_or_else(|| wanted.dev.clone())
