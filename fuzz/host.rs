@@ -229,6 +229,7 @@ pub fn owner_files(input: &[u8]) {
         table: 101,
         priority: 4101,
         owner: Some(*owner),
+        shim: false,
     };
     static TEMPLATES: OnceLock<Option<Templates>> = OnceLock::new();
     let Some(templates) = TEMPLATES.get_or_init(|| Templates::builtin().ok()) else {

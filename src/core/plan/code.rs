@@ -98,6 +98,12 @@ codes! {
     HostMistaken "host-mistaken" [Refusal];
     HostObstacle "host-obstacle" [Refusal];
     HostRemark "host-remark" [Warning, Note];
+    ShimNoNft "shim-no-nft" [Refusal];
+    ShimRpFilter "shim-rp-filter" [Refusal];
+    ShimRuleTaken "shim-rule-taken" [Refusal];
+    ShimMarkTaken "shim-mark-taken" [Refusal];
+    ShimFlushed "shim-flushed" [Refusal, Warning];
+    ShimNotKept "shim-not-kept" [Refusal];
     NoHttpClient "no-http-client" [Refusal, Warning];
     RunUnfinished "run-unfinished" [Refusal];
     PlanStale "plan-stale" [Refusal];

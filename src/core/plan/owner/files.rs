@@ -105,9 +105,15 @@ pub fn file_changes(
             });
         }
     }
-    if let Some(owner) = target.owner.filter(|_| changes.files.len() > before) {
-        changes.reload.push(owner);
+    let mut reload: Vec<Owner> = Vec::new();
+    let written = changes.files.get(before..).unwrap_or_default();
+    for file in written {
+        // The shim's unit stands beside another owner's files.
+        let unit = owner_of(&file.path).filter(|owner| *owner == Owner::Unit);
+        reload.extend(unit.or(target.owner).filter(|owner| !changes.reload.contains(owner)));
     }
+    reload.dedup();
+    changes.reload.extend(reload);
     wrong.extend(locked::obstacles(facts, target.owner, &changes.files));
     if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
 }

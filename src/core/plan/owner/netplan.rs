@@ -7,13 +7,17 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
     let Wanted { target, mac, address, .. } = wanted;
     let id = id(wanted);
     let (gateway, table, priority) = (target.gateway, target.table, target.priority);
+    // It wants a source or a destination in every rule, and takes no mark but a decimal one.
+    let shim = wanted.mark_rule().map_or_else(String::new, |(_, below)| {
+        format!(", {{from: 0.0.0.0/0, mark: {table}, table: {table}, priority: {below}}}")
+    });
     let text = format!(
         "{}\
         network:\n  version: 2\n  ethernets:\n    {id}:\n      match: {{macaddress: \"{mac}\"}}\n\
         \x20     dhcp4: false\n      dhcp6: false\n      link-local: []\n      optional: true\n\
         \x20     addresses: [\"{address}/32\"]\n\
         \x20     routes: [{{to: 0.0.0.0/0, via: {gateway}, on-link: true, table: {table}}}]\n\
-        \x20     routing-policy: [{{from: {address}, table: {table}, priority: {priority}}}]\n",
+        \x20     routing-policy: [{{from: {address}, table: {table}, priority: {priority}}}{shim}]\n",
         wanted.head()
     );
     // Whatever is readable by others netplan complains about.
