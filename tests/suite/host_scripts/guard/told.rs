@@ -16,6 +16,8 @@ fn told(host: &Host) -> Guards {
 fn every_state_of_a_guard_is_told_and_looking_changes_nothing() {
     on_every_shell(|shell| {
         let host = debian(shell);
+        // What lies on the disk here must be this host's alone.
+        host.ok("mount -t tmpfs none /var/lib");
         let file = host.changes();
         assert_eq!(told(&host), Guards::default(), "{shell:?}");
         host.ok("! ls -d /run/egressctl 2>/dev/null >&2");
@@ -54,7 +56,7 @@ fn every_state_of_a_guard_is_told_and_looking_changes_nothing() {
         assert_eq!(told(&host), Guards::default(), "{shell:?}");
 
         // What a boot in the second window leaves on the disk.
-        host.ok("mkdir -p /var/lib/egressctl/feedc0de00000000 2>/dev/null && : >/var/lib/egressctl/feedc0de00000000/rollback.sh");
+        host.ok("mkdir -p /var/lib/egressctl/feedc0de00000000 && : >/var/lib/egressctl/feedc0de00000000/rollback.sh");
         let guards = told(&host);
         assert_eq!((guards.standing.len(), guards.on_disk.len()), (0, 1), "{shell:?}: {guards:?}");
         host.ok("rm -r /var/lib/egressctl");
