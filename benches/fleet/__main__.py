@@ -158,7 +158,8 @@ def main():
         memory(options, World(50, addresses=-(-options.memory // 50)))
         return
     world = World(1 if options.round_trips else options.hosts)
-    contenders = [clients.egressctl(world, options.binary, len(world.hosts), options.forks), clients.openssh(world, options.forks)]
+    contenders = [clients.egressctl(world, options.binary, len(world.hosts), options.forks),
+                  clients.verbs(world, options.binary, options.forks), clients.openssh(world, options.forks)]
     if options.peers:
         contenders += clients.peers(world, options.peers, options.wanted.split(","), options.forks)
     (round_trips if options.round_trips else race)(options, world, contenders)

@@ -41,6 +41,25 @@ def egressctl(world, binary, names, forks):
     return Client("egressctl", {"T": [*common, "--", "true"], "J": [*common, "--script", f"{HERE}/job.sh"]})
 
 
+def verbs(world, binary, forks):
+    """Job J by our own verbs, a login each: facts, the file as a template, then the route, the rule and their proof."""
+    path = inventory(world, len(world.hosts))
+    source = {host.address: host.source for host in world.hosts}
+    with open(path, encoding="ascii") as file:
+        lines = file.read().splitlines()
+
+    def with_source(line):
+        head, found, address = line.rpartition(", address: ")
+        return f"{head}{found}{address[:-2]}, vars: {{ src: {source[address[:-2]]} }} }}" if found else line
+    path = f"{ROOT}/inventory.verbs.yaml"
+    write(path, "\n".join(map(with_source, lines)) + "\n")
+    common = f"-i {path} -f {forks} --json"
+    write(f"{ROOT}/verbs.sh", f"set -e\n{binary} facts {common}\n"
+          f"{binary} push {HERE}/rc.local.hbs /etc/rc.local --template --mode 755 {common}\n"
+          f"{binary} run --script {HERE}/prove.sh {common}\n")
+    return Client("egressctl, verbs", {"J": ["sh", f"{ROOT}/verbs.sh"]})
+
+
 def openssh(world, forks):
     """OpenSSH's client, one process per host, with the cheaper key exchange."""
     path = f"{ROOT}/addresses"

@@ -15,6 +15,7 @@ use super::fleet::{FleetArgs, cloud, say_warnings, ssh};
 use super::problem::Problem;
 use super::ssh_args::say_told;
 use crate::core::adhoc::Answer;
+use crate::core::inventory::{CloudDesired, HostLogin};
 use crate::core::model::Secret;
 use crate::core::report::exit_code_of;
 use crate::engine::Stop;
@@ -30,6 +31,9 @@ pub(super) struct AdhocArgs {
     pub(super) fleet: FleetArgs,
     #[command(flatten)]
     become_args: BecomeArgs,
+    /// No host that --limit selects is no error
+    #[arg(long)]
+    allow_empty: bool,
     /// Limit for what is done on a host, in seconds; it is ended there too
     #[arg(short = 'T', long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..), env = "EGRESSCTL_TIMEOUT")]
     timeout: Option<u64>,
@@ -59,16 +63,11 @@ struct BecomeArgs {
         env = "EGRESSCTL_BECOME_METHOD"
     )]
     method: BecomeMethod,
-    /// Ask for the password that the program asks for; once, for all hosts
-    #[arg(short = 'K', long = "ask-become-pass", requires = "wanted", conflicts_with = "password_file", env = "EGRESSCTL_ASK_BECOME_PASS", value_parser = BoolishValueParser::new())]
+    /// Ask for the password that the program asks for; once, for all hosts that become somebody by -b or by the inventory
+    #[arg(short = 'K', long = "ask-become-pass", conflicts_with = "password_file", env = "EGRESSCTL_ASK_BECOME_PASS", value_parser = BoolishValueParser::new())]
     ask: bool,
     /// Take that password from the first line of FILE
-    #[arg(
-        long = "become-password-file",
-        value_name = "FILE",
-        requires = "wanted",
-        env = "EGRESSCTL_BECOME_PASSWORD_FILE"
-    )]
+    #[arg(long = "become-password-file", value_name = "FILE", env = "EGRESSCTL_BECOME_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
 }
 
@@ -93,8 +92,27 @@ pub(super) struct Ground {
 impl AdhocArgs {
     /// Everything that an ad-hoc verb needs. Must be called inside a runtime.
     pub(super) async fn open(&self) -> Result<Ground, Problem> {
-        let (field, visits, ssh, ui) = meet(&self.fleet).await?;
-        let privilege = self.become_args.privilege(&ui).await?;
+        self.open_for(|visit| visit.host.becomes.is_some()).await
+    }
+
+    /// The same for a verb that is somebody else on the hosts that `becomes` names, without being told to.
+    pub(super) async fn open_for(&self, becomes: impl Fn(&Visit) -> bool) -> Result<Ground, Problem> {
+        let fleet = &self.fleet;
+        let roster = if self.allow_empty { fleet.read_roster_or_none() } else { fleet.read_roster() };
+        let (mut field, visits, ssh, ui) = meet_these(fleet, roster?).await?;
+        if visits.is_empty() {
+            ui.err("no host is selected; nothing is done\n");
+        }
+        let (asks, wanted) = (self.become_args.asks(), self.become_args.wanted);
+        if asks && !wanted && !visits.is_empty() && !visits.iter().any(becomes) {
+            return Err(Problem::usage(
+                "a password to become somebody else is given, but nobody does: add -b, or ansible_become to the hosts",
+            ));
+        }
+        if !visits.is_empty() {
+            field.become_password = self.become_args.password(&ui).await?;
+        }
+        let privilege = self.become_args.privilege();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Ok(Ground { field, visits, privilege, clock, ui, ssh })
     }
@@ -107,7 +125,13 @@ impl AdhocArgs {
 
 /// The hosts with their addresses, and the doors to them.
 pub(super) async fn meet(fleet: &FleetArgs) -> Result<(Field, Vec<Visit>, Arc<Russh>, Ui), Problem> {
-    let (desired, hosts) = fleet.read_roster()?;
+    meet_these(fleet, fleet.read_roster()?).await
+}
+
+async fn meet_these(
+    fleet: &FleetArgs,
+    (desired, hosts): (Option<CloudDesired>, Vec<HostLogin>),
+) -> Result<(Field, Vec<Visit>, Arc<Russh>, Ui), Problem> {
     let ui = fleet.show.ui()?;
     say_told(&ui, hosts.iter().map(|host| &host.ssh));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -123,37 +147,38 @@ pub(super) async fn meet(fleet: &FleetArgs) -> Result<(Field, Vec<Visit>, Arc<Ru
         events: Arc::new(ui.sink()),
         stop: Stop::default(),
         forks: fleet.forks,
+        become_password: None,
     };
     Ok((field, visits, ssh, ui))
 }
 
 impl BecomeArgs {
-    async fn privilege(&self, ui: &Ui) -> Result<Option<Privilege>, Problem> {
-        if !self.wanted {
-            return Ok(None);
-        }
-        let password = if self.ask {
+    /// A password is to be asked for or read.
+    const fn asks(&self) -> bool {
+        self.ask || self.password_file.is_some()
+    }
+
+    async fn password(&self, ui: &Ui) -> Result<Option<Secret<String>>, Problem> {
+        if self.ask {
             let question = Question::Become { user: self.user.clone() };
-            Some(ui.sink().secret(&question).await.map_err(|error| Problem::failed(error.to_string()))?)
-        } else if let Some(path) = &self.password_file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Problem::failed(format!("password file {}: {error}", path.display())))?;
-            let line = text.lines().next().unwrap_or_default();
-            if line.is_empty() {
-                return Err(Problem::failed(format!(
-                    "password file {}: its first line is empty",
-                    path.display()
-                )));
-            }
-            Some(Secret::new(line.to_owned()))
-        } else {
-            None
-        };
+            let answer = ui.sink().secret(&question).await;
+            return answer.map(Some).map_err(|error| Problem::failed(error.to_string()));
+        }
+        let Some(path) = &self.password_file else { return Ok(None) };
+        let failed = |why: String| Problem::failed(format!("password file {}: {why}", path.display()));
+        let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+        match text.lines().next().unwrap_or_default() {
+            "" => Err(failed("its first line is empty".to_owned())),
+            line => Ok(Some(Secret::new(line.to_owned()))),
+        }
+    }
+
+    fn privilege(&self) -> Option<Privilege> {
         let method = match self.method {
             BecomeMethod::Sudo => Method::Sudo,
             BecomeMethod::Doas => Method::Doas,
         };
-        Ok(Some(Privilege { method, user: self.user.clone(), password }))
+        self.wanted.then(|| Privilege { method, user: self.user.clone(), password: None })
     }
 }
 

@@ -26,7 +26,8 @@ pub(super) struct FactsArgs {
 pub(super) async fn run(args: FactsArgs) -> Result<ExitCode, Problem> {
     let templates = args.adhoc.fleet.load_templates()?;
     let script = templates.facts_script().map_err(|error| Problem::failed(error.to_string()))?;
-    let ground = args.adhoc.open().await?;
+    let ground =
+        args.adhoc.open_for(|visit| visit.host.becomes.is_some() || visit.host.ssh.user != "root").await?;
     let wall = args.adhoc.wall(USUAL);
     let work = facts(&ground.field, ground.visits.clone(), script, ground.privilege.clone(), wall);
     let code = ground.conclude(work, |ui, answers| {

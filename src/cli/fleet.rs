@@ -14,7 +14,9 @@ use super::problem::Problem;
 use super::ssh_args::{self, SshArgs};
 use super::who::operator;
 use crate::cloud::aliyun::{Aliyun, AliyunConfig, Env, Tuning};
-use crate::core::inventory::{self, CloudDesired, Context, Desired, HostDesired, HostLogin, Mistakes, Named};
+use crate::core::inventory::{
+    self, CloudDesired, Context, Desired, HostDesired, HostLogin, Lists, Mistakes, Named, SelectError,
+};
 use crate::core::report::for_terminal;
 use crate::core::template::Templates;
 use crate::engine::{Claims, Cutovers, Settings, World};
@@ -93,6 +95,9 @@ pub(super) struct Fleet {
     pub(super) calls_per_day: Option<u64>,
 }
 
+/// How a pattern selects from hosts.
+type Select<H> = for<'a> fn(&'a [H], &str, &Lists) -> Result<Vec<&'a H>, SelectError>;
+
 impl FleetArgs {
     /// The inventory's path.
     pub(super) fn inventory(&self) -> Result<&Path, Problem> {
@@ -106,7 +111,7 @@ impl FleetArgs {
         for host in &mut desired.hosts {
             ssh_args::look(&mut host.ssh);
         }
-        let mut selected = self.select(&desired.hosts)?;
+        let mut selected = self.select(&desired.hosts, inventory::select)?;
         for host in selected.iter_mut().filter(|host| host.address.is_none()) {
             host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
         }
@@ -115,11 +120,20 @@ impl FleetArgs {
 
     /// The same for verbs that only log in.
     pub(super) fn read_roster(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
+        self.roster(inventory::select)
+    }
+
+    /// The same where no host at all is fine.
+    pub(super) fn read_roster_or_none(&self) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
+        self.roster(inventory::select_any)
+    }
+
+    fn roster(&self, select: Select<HostLogin>) -> Result<(Option<CloudDesired>, Vec<HostLogin>), Problem> {
         let mut roster = self.read(inventory::roster)?;
         for host in &mut roster.hosts {
             ssh_args::look(&mut host.ssh);
         }
-        let mut selected = self.select(&roster.hosts)?;
+        let mut selected = self.select(&roster.hosts, select)?;
         for host in selected.iter_mut().filter(|host| host.address.is_none()) {
             host.address = ssh_args::address(host.name.as_str(), &host.ssh)?;
         }
@@ -147,9 +161,9 @@ impl FleetArgs {
         inventory::cloud_from_environment(&context).map_err(|mistakes| Problem::failed(mistakes.to_string()))
     }
 
-    fn select<H: Named + Clone>(&self, hosts: &[H]) -> Result<Vec<H>, Problem> {
+    fn select<H: Named + Clone>(&self, hosts: &[H], select: Select<H>) -> Result<Vec<H>, Problem> {
         let Some(pattern) = &self.limit else { return Ok(hosts.to_vec()) };
-        let selected = inventory::select(hosts, pattern, &limit::lists(pattern, self)?)
+        let selected = select(hosts, pattern, &limit::lists(pattern, self)?)
             .map_err(|error| Problem::failed(error.to_string()))?;
         Ok(selected.into_iter().cloned().collect())
     }

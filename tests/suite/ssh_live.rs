@@ -19,3 +19,4 @@ mod tricks;
 mod trust;
 mod typed;
 mod verbs;
+mod verdicts;

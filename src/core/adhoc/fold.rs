@@ -86,7 +86,13 @@ mod tests {
         let exit = Exit::Code(code);
         let said =
             Said { stdout: stdout.into(), stderr: stderr.into(), exit: exit.clone(), truncated: false };
-        Answer { host: host.parse().unwrap(), outcome: exit.outcome(), ms: 1, value: Some(said) }
+        Answer {
+            host: host.parse().unwrap(),
+            outcome: exit.outcome(),
+            is_lost: false,
+            ms: 1,
+            value: Some(said),
+        }
     }
 
     fn folded(answers: &[Answer<Said>]) -> String {
@@ -113,8 +119,13 @@ mod tests {
     #[test]
     fn hosts_that_gave_no_answer_say_why() {
         let outcome = HostOutcome::Unreachable("no\nanswer \u{1b}".to_owned());
-        let lost =
-            |host: &str| Answer { host: host.parse().unwrap(), outcome: outcome.clone(), ms: 1, value: None };
+        let lost = |host: &str| Answer {
+            host: host.parse().unwrap(),
+            outcome: outcome.clone(),
+            is_lost: false,
+            ms: 1,
+            value: None,
+        };
         let text = folded(&[lost("a-1"), lost("a-2")]);
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.starts_with("-- a-[1-2] (2 hosts): ") && text.contains("no answer \\u{1b}"), "{text}");

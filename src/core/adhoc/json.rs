@@ -34,8 +34,8 @@ impl Said {
     }
 }
 
-/// `{"schema_version":1,"verb":…,"hosts":[{"name":…,"outcome":…,"ms":…,…}]}`, indented, with a final line break. `fields` adds what
-/// the verb knows of a host.
+/// `{"schema_version":1,"verb":…,"hosts":[{"name":…,"outcome":…,"ms":…,…}]}`, indented, with a final line break; with
+/// `"connection_lost":true` where the connection broke after the login. `fields` adds what the verb knows of a host.
 pub fn to_json<T>(
     verb: &str,
     answers: &[Answer<T>],
@@ -47,6 +47,9 @@ pub fn to_json<T>(
         host.insert("outcome".to_owned(), OutcomeKind::of(&answer.outcome).label().into());
         if let Some(reason) = answer.outcome.reason() {
             host.insert("reason".to_owned(), reason.into());
+        }
+        if answer.is_lost {
+            host.insert("connection_lost".to_owned(), true.into());
         }
         host.insert("ms".to_owned(), answer.ms.into());
         host.extend(answer.value.iter().flat_map(|value| fields(&answer.host, value)));
@@ -89,10 +92,11 @@ mod tests {
         };
         let outcome = said.exit.outcome();
         let answers = [
-            Answer { host: "a".parse().unwrap(), outcome, ms: 7, value: Some(said) },
+            Answer { host: "a".parse().unwrap(), outcome, is_lost: false, ms: 7, value: Some(said) },
             Answer {
                 host: "b".parse().unwrap(),
                 outcome: HostOutcome::Unreachable("gone".to_owned()),
+                is_lost: true,
                 ms: 1,
                 value: None,
             },
@@ -103,7 +107,7 @@ mod tests {
         let expected = serde_json::json!({"schema_version": 1, "verb": "run", "hosts": [
             {"name": "a", "outcome": "failed", "reason": "ended by signal KILL", "ms": 7, "stdout": text,
              "stderr_base64": "/wA=", "signal": "KILL", "truncated": true},
-            {"name": "b", "outcome": "unreachable", "reason": "gone", "ms": 1},
+            {"name": "b", "outcome": "unreachable", "reason": "gone", "connection_lost": true, "ms": 1},
         ]});
         assert_eq!(read, expected);
     }

@@ -22,6 +22,8 @@ pub struct Answer<T> {
     pub host: HostName,
     /// How it went.
     pub outcome: HostOutcome,
+    /// The connection was lost after the login, so what came of the command is not known.
+    pub is_lost: bool,
     /// How long it took, the connection included, milliseconds.
     pub ms: u64,
     /// What it answered, if it did; a command that failed has answered.
@@ -32,7 +34,13 @@ impl<T> Answer<Option<T>> {
     /// The same answer; none inside is none.
     #[must_use]
     pub fn flatten(self) -> Answer<T> {
-        Answer { host: self.host, outcome: self.outcome, ms: self.ms, value: self.value.flatten() }
+        Answer {
+            host: self.host,
+            outcome: self.outcome,
+            is_lost: self.is_lost,
+            ms: self.ms,
+            value: self.value.flatten(),
+        }
     }
 }
 

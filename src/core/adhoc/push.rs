@@ -85,6 +85,9 @@ pub fn push_block(answer: &Answer<PushReport>, diff: Option<&str>) -> Block {
         if let Some(backup) = &report.backup {
             head += &format!("; the old one is {backup}");
         }
+        if let Some(why) = &report.unlabelled {
+            head += &format!("; its SELinux label could not be restored: {why}");
+        }
     }
     let lines = diff.unwrap_or_default().lines();
     Block { head, lines: lines.map(|line| format!("  {}", shown(line.as_bytes()))).collect() }
@@ -103,6 +106,9 @@ pub fn push_fields(report: &PushReport, diff: Option<&str>) -> Map<String, Value
     fields.insert("mode_before".to_owned(), report.mode_before.map(mode).into());
     fields.insert("mode_after".to_owned(), report.mode_after.map(mode).into());
     fields.insert("backup".to_owned(), report.backup.clone().into());
+    if let Some(why) = &report.unlabelled {
+        fields.insert("unlabelled".to_owned(), why.as_str().into());
+    }
     if let Some(diff) = diff {
         fields.insert("diff".to_owned(), diff.into());
     }
@@ -130,7 +136,7 @@ mod tests {
     fn report(end: PushEnd, before: Option<&[u8]>) -> PushReport {
         let mode_before = before.map(|_| 0o600);
         let before = before.map(<[u8]>::to_vec);
-        PushReport { end, mode_before, mode_after: Some(0o644), before, backup: None }
+        PushReport { end, mode_before, mode_after: Some(0o644), before, backup: None, unlabelled: None }
     }
 
     #[test]
@@ -150,6 +156,7 @@ mod tests {
     #[test]
     fn a_hosts_text_is_shown_escaped() {
         let answer = Answer {
+            is_lost: false,
             host: "a".parse().unwrap(),
             outcome: HostOutcome::Changed,
             ms: 1,

@@ -38,7 +38,7 @@ pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;
 pub use login::LoginContext;
 pub use mistake::{Mistake, Mistakes};
-pub use select::{Lists, Named, SelectError, lists, select};
+pub use select::{Lists, Named, SelectError, lists, select, select_any};
 pub use vars::variables;
 
 use hosts::Host;

@@ -102,6 +102,27 @@ fn meant(near: &[String]) -> String {
 /// # Errors
 /// The first term that cannot be read or matches nothing, or that no host is left.
 pub fn select<'a, H: Named>(hosts: &'a [H], pattern: &str, lists: &Lists) -> Result<Vec<&'a H>, SelectError> {
+    selected(hosts, pattern, lists, false)
+}
+
+/// The same, but nobody is an answer too: a term may match nothing, and all of them together may leave no host.
+///
+/// # Errors
+/// The pattern cannot be read.
+pub fn select_any<'a, H: Named>(
+    hosts: &'a [H],
+    pattern: &str,
+    lists: &Lists,
+) -> Result<Vec<&'a H>, SelectError> {
+    selected(hosts, pattern, lists, true)
+}
+
+fn selected<'a, H: Named>(
+    hosts: &'a [H],
+    pattern: &str,
+    lists: &Lists,
+    may_be_none: bool,
+) -> Result<Vec<&'a H>, SelectError> {
     let terms = terms(pattern)?;
     let mut chosen = BTreeSet::new();
     if !terms.iter().any(|term| term.sign == Sign::Union) {
@@ -110,10 +131,13 @@ pub fn select<'a, H: Named>(hosts: &'a [H], pattern: &str, lists: &Lists) -> Res
     for sign in [Sign::Union, Sign::Intersection, Sign::Exclusion] {
         for term in terms.iter().filter(|term| term.sign == sign) {
             let matched = match term.name.strip_prefix(LIST) {
-                Some(list) => listed(hosts, term, lists.get(list))?,
+                Some(list) => match listed(hosts, term, lists.get(list)) {
+                    Err(SelectError::EmptyList { .. }) if may_be_none => Vec::new(),
+                    listed => listed?,
+                },
                 None => matches(hosts, term),
             };
-            if matched.is_empty() {
+            if matched.is_empty() && !may_be_none {
                 return Err(no_match(hosts, term));
             }
             match sign {
@@ -123,7 +147,7 @@ pub fn select<'a, H: Named>(hosts: &'a [H], pattern: &str, lists: &Lists) -> Res
             }
         }
     }
-    if chosen.is_empty() {
+    if chosen.is_empty() && !may_be_none {
         return Err(SelectError::Nobody { pattern: pattern.to_owned() });
     }
     Ok(chosen.into_iter().filter_map(|index| hosts.get(index)).collect())

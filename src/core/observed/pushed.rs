@@ -17,6 +17,8 @@ pub struct PushReport {
     pub before: Option<Vec<u8>>,
     /// Where the old file is kept, escaped.
     pub backup: Option<String>,
+    /// Why its SELinux label could not be restored, escaped; the file was written nevertheless.
+    pub unlabelled: Option<String>,
 }
 
 /// The end of a push.
@@ -70,6 +72,7 @@ pub fn parse_push(stdout: &[u8]) -> Result<PushReport, HostTextError> {
         mode_after: mode("mode_after")?,
         before: frames.get("before").ok().map(|frame| frame.bytes.to_vec()),
         backup,
+        unlabelled: frames.text("unlabelled").ok().map(|why| clean_line(why.as_bytes(), 400)),
     })
 }
 
@@ -103,6 +106,7 @@ mod tests {
             mode_after: Some(0o600),
             before: Some(b"a\n".to_vec()),
             backup: None,
+            unlabelled: None,
         };
         assert_eq!(report.unwrap(), expected);
         let refused = parse_push(&text(&[("result", "link"), ("detail", "x\u{1b} is a link")])).unwrap();

@@ -20,7 +20,7 @@ use super::{EngineError, Stop, fleet, target};
 use crate::core::adhoc::Answer;
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::{BecomeDesired, BecomeMethod, HostLogin};
-use crate::core::model::HostName;
+use crate::core::model::{HostName, Secret};
 use crate::ports::{
     Cloud, EventSink, Exec, Method, Output, Privilege, Session, SshError, SshErrorKind, Transport, ViewScope,
 };
@@ -42,6 +42,8 @@ pub struct Field {
     pub stop: Stop,
     /// How many hosts are worked on at once.
     pub forks: usize,
+    /// Answers for whoever becomes somebody else, and was given no password of its own.
+    pub become_password: Option<Secret<String>>,
 }
 
 /// A host and where it is.
@@ -98,6 +100,9 @@ impl Guest<'_> {
         let (wish, wished) = watch::channel(false);
         exec.cancel = Some(wished);
         exec.privilege = exec.privilege.or_else(|| self.visit.host.becomes.as_ref().map(privilege));
+        if let Some(privilege) = &mut exec.privilege {
+            privilege.password = privilege.password.take().or_else(|| self.field.become_password.clone());
+        }
         let work = self.session.exec(&exec);
         tokio::pin!(work);
         tokio::select! {
@@ -138,7 +143,7 @@ async fn everywhere<W: Work>(field: &Field, visits: Vec<Visit>, work: W) -> Vec<
         let outcome = HostOutcome::Unknown("working on it failed unexpectedly".to_owned());
         let done = Event::HostDone { stage: W::STAGE, host: host.clone(), outcome: outcome.clone() };
         field.events.emit(done);
-        Answer { host, outcome, ms: 0, value: None }
+        Answer { host, outcome, is_lost: false, ms: 0, value: None }
     };
     let answers = names.into_iter().zip(answers);
     let answers = answers.map(|(host, answer)| answer.unwrap_or_else(|| lost(host))).collect();
@@ -148,19 +153,20 @@ async fn everywhere<W: Work>(field: &Field, visits: Vec<Visit>, work: W) -> Vec<
 
 async fn at_one<W: Work>(field: &Field, visit: &Visit, work: &W) -> Answer<W::Value> {
     let begun = Instant::now();
-    let (outcome, value) = match field.stop.not_begun() {
-        Some(reason) => (HostOutcome::Skipped(reason), None),
+    let (outcome, is_lost, value) = match field.stop.not_begun() {
+        Some(reason) => (HostOutcome::Skipped(reason), false, None),
         None => logged_in(field, visit, work).await,
     };
     let ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Answer { host: visit.host.name.clone(), outcome, ms, value }
+    Answer { host: visit.host.name.clone(), outcome, is_lost, ms, value }
 }
 
-async fn logged_in<W: Work>(field: &Field, visit: &Visit, work: &W) -> (HostOutcome, Option<W::Value>) {
+/// How it went, whether the connection was lost after the login, and what it brought.
+async fn logged_in<W: Work>(field: &Field, visit: &Visit, work: &W) -> (HostOutcome, bool, Option<W::Value>) {
     let Some(address) = visit.address else {
         let why =
             "its address is not known: the inventory names none, and the cloud does not know the instance";
-        return (HostOutcome::Unreachable(why.to_owned()), None);
+        return (HostOutcome::Unreachable(why.to_owned()), false, None);
     };
     let connecting = async {
         let target = target::named(&visit.host.name, &visit.host.ssh, address)?;
@@ -169,19 +175,20 @@ async fn logged_in<W: Work>(field: &Field, visit: &Visit, work: &W) -> (HostOutc
     let session = tokio::select! {
         result = connecting => match result {
             Ok(session) => session,
-            Err(error) => return (HostOutcome::Unreachable(error.message), None),
+            Err(error) => return (HostOutcome::Unreachable(error.message), false, None),
         },
         () = field.stop.uttered() => {
-            return (HostOutcome::Skipped("called off before the command was begun".to_owned()), None);
+            let why = "called off before the command was begun".to_owned();
+            return (HostOutcome::Skipped(why), false, None);
         }
     };
     let result = work.on(&Guest { visit, session: &*session, field }).await;
     session.close().await;
     match result {
-        Ok((outcome, value)) => (outcome, Some(value)),
-        Err(SshError { kind: SshErrorKind::Unreachable, message }) => {
-            (HostOutcome::Unreachable(message), None)
+        Ok((outcome, value)) => (outcome, false, Some(value)),
+        Err(SshError { kind: kind @ (SshErrorKind::Unreachable | SshErrorKind::Lost), message }) => {
+            (HostOutcome::Unreachable(message), kind == SshErrorKind::Lost, None)
         }
-        Err(error) => (HostOutcome::Failed(error.message), None),
+        Err(error) => (HostOutcome::Failed(error.message), false, None),
     }
 }

@@ -20,6 +20,8 @@ struct Place {
     folder: TempDir,
     /// The only programs that the script finds, if not those of this machine.
     tools: Option<TempDir>,
+    /// What stands for the SELinux file system, if not that of this machine.
+    selinux: Option<PathBuf>,
 }
 
 fn params(dest: &Path, content: &[u8]) -> PushParams {
@@ -44,7 +46,7 @@ impl Place {
     fn new(shell: &'static [&'static str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        Self { shell, folder, tools: None }
+        Self { shell, folder, tools: None, selinux: None }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -65,6 +67,11 @@ impl Place {
             let at = script.find("\nPATH=").unwrap();
             let end = at + 1 + script[at + 1..].find('\n').unwrap();
             script.replace_range(at..=end, &own);
+        }
+        if let Some(selinux) = &self.selinux {
+            let usual = "\nselinux=/sys/fs/selinux\n";
+            assert!(script.contains(usual));
+            script = script.replace(usual, &format!("\nselinux={}\n", selinux.display()));
         }
         let mut command = Command::new(self.shell[0]);
         command.args(&self.shell[1..]).args(["-c", &script, "egressctl-push"]);
@@ -261,15 +268,20 @@ fn a_check_shows_and_changes_nothing() {
     });
 }
 
+/// A folder with the few programs that the script cannot do without.
+fn tools() -> TempDir {
+    let tools = tempfile::tempdir().unwrap();
+    for name in ["cat", "chmod", "chown", "cmp", "id", "mv", "rm", "stat", "sync", "wc"] {
+        symlink(Path::new("/usr/bin").join(name), tools.path().join(name)).unwrap();
+    }
+    tools
+}
+
 #[test]
 fn a_host_that_cannot_sum_up_compares_instead() {
     on_every_shell(|shell| {
         let mut place = Place::new(shell);
-        let tools = tempfile::tempdir().unwrap();
-        for name in ["cat", "chmod", "chown", "cmp", "id", "mv", "rm", "stat", "sync", "wc"] {
-            symlink(Path::new("/usr/bin").join(name), tools.path().join(name)).unwrap();
-        }
-        place.tools = Some(tools);
+        place.tools = Some(tools());
         let path = place.path("f");
         assert_eq!(place.push(&params(&path, b"a\n"), b"a\n").end, PushEnd::Changed);
         let before = place.names();
@@ -277,5 +289,44 @@ fn a_host_that_cannot_sum_up_compares_instead() {
         assert_eq!(place.names(), before, "{shell:?}");
         assert_eq!(place.push(&params(&path, b"b\n"), b"b\n").end, PushEnd::Changed);
         assert_eq!(fs::read(&path).unwrap(), b"b\n");
+    });
+}
+
+#[test]
+fn a_new_file_gets_its_own_label_where_there_are_labels() {
+    on_every_shell(|shell| {
+        let mut place = Place::new(shell);
+        let (log, selinux) = (place.path("log"), tempfile::tempdir().unwrap());
+        let tools = tools();
+        let restorecon = tools.path().join("restorecon");
+        let write = |rest: &str| {
+            let text =
+                format!("#!/bin/sh\n{{ echo \"$# $1\"; cat \"$1\"; }} >>'{}'\n{rest}\n", log.display());
+            fs::write(&restorecon, text).unwrap();
+            fs::set_permissions(&restorecon, fs::Permissions::from_mode(0o755)).unwrap();
+        };
+        write("");
+        place.tools = Some(tools);
+        place.selinux = Some(selinux.path().to_owned());
+        let path = place.path("a $file");
+        let push = |content: &[u8]| place.push(&params(&path, content), content);
+        assert_eq!(push(b"without\n").end, PushEnd::Changed);
+        assert!(!log.exists(), "{shell:?}: SELinux is not enabled");
+
+        fs::write(selinux.path().join("enforce"), "0").unwrap();
+        let report = push(b"with\n");
+        assert_eq!((report.end, report.unlabelled), (PushEnd::Changed, None), "{shell:?}");
+        let once = format!("1 {}\nwith\n", path.display());
+        assert_eq!(fs::read_to_string(&log).unwrap(), once, "{shell:?}: once it has its name");
+        assert_eq!(push(b"with\n").end, PushEnd::Unchanged);
+        assert_eq!(fs::read_to_string(&log).unwrap(), once, "{shell:?}: nothing was changed");
+
+        write("echo 'no context for it' >&2; exit 1");
+        let report = push(b"more\n");
+        assert_eq!(report.end, PushEnd::Changed, "{shell:?}: it is written nevertheless");
+        assert_eq!(report.unlabelled.as_deref(), Some("no context for it"), "{shell:?}");
+        write("exit 1");
+        assert!(push(b"less\n").unlabelled.unwrap().contains("no reason"), "{shell:?}");
+        assert_eq!(fs::read(&path).unwrap(), b"less\n");
     });
 }
