@@ -296,8 +296,9 @@ fn configure(
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
-            let refusals =
-                obstacles.into_iter().map(|found| Finding::refusal(found.what, found.why, found.fix));
+            let refusals = obstacles.into_iter().map(|found| {
+                Finding::refusal(found.what, found.why, found.fix).coded(Code::named(&found.code))
+            });
             host.findings.extend(refusals.map(Finding::of_host));
             return Ok(Vec::new());
         }
