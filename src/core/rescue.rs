@@ -12,6 +12,7 @@ use serde_json::json;
 use super::model::{HostName, InstanceId, RunId};
 use super::observed::{CloudView, EipHolder, EniStatus, GuardState, Guards};
 use super::plan::route::FileChange;
+use super::plan::shim::Shim;
 use super::plan::{Known, Op, RouteTarget};
 use super::report::for_terminal;
 use super::saga::{End, Saga};
@@ -259,6 +260,11 @@ fn by_hand(route: &RouteTarget, files: Option<&[FileChange]>) -> Vec<String> {
     }
     match route.address {
         Some(address) => {
+            if route.shim {
+                let Shim { name, priority, mark, .. } = Shim::of(route);
+                lines.push(format!("nft delete table ip {name}"));
+                lines.push(format!("ip -4 rule del fwmark {mark:#x} lookup {table} pref {priority}"));
+            }
             lines.push(format!("ip -4 rule del from {address} lookup {table} pref {priority}"));
             lines.push(format!("ip -4 route del default via {gateway} table {table}"));
             let dev = route.mac.map_or_else(
@@ -287,6 +293,7 @@ mod tests {
             table: 101,
             priority: 4101,
             owner: None,
+            shim: true,
         };
         let file = |path: &str, before: Option<&str>, after: &str| FileChange {
             path: path.to_owned(),
@@ -329,6 +336,8 @@ mod tests {
             "sh /run/egressctl/guard/0123456789abcdef/rollback.sh now",
             "sed -i '/^# BEGIN egressctl/,/^# END egressctl/d' '/etc/rc.local'",
             "rm '/etc/a b'\\''c'",
+            "nft delete table ip egressctl_shim_101",
+            "ip -4 rule del fwmark 0x65 lookup 101 pref 4102",
             "ip -4 rule del from 172.16.0.20 lookup 101 pref 4101",
             "ip -4 route del default via 172.16.0.253 table 101",
             "ip -4 addr del 172.16.0.20/32 dev \"$(ip -o link | sed -n",

@@ -58,6 +58,19 @@ pub fn own_egress(eip: Ipv4Addr, snat: &[Ipv4Addr], answers: &Answers) -> Check 
     })
 }
 
+/// The shim's check: its table and its rule are on the host as they were given.
+#[must_use]
+pub fn shim(table: u32, differences: &[String]) -> Check {
+    let ok = differences.is_empty();
+    Check {
+        name: "compatibility shim".to_owned(),
+        ok,
+        expected: format!("the nft table egressctl_shim_{table} and its rule, unchanged"),
+        seen: if ok { "both, unchanged".to_owned() } else { format!("to do: {}", differences.join("; ")) },
+        cause: (!ok).then(|| "somebody has edited or flushed them since".to_owned()),
+    }
+}
+
 fn judge(
     name: &str,
     expected: &[Ipv4Addr],
@@ -109,6 +122,13 @@ mod tests {
         assert!(!egress(&[SNAT], Some(EIP), &answers(&[])).ok);
         let check = egress(&[SNAT], Some(EIP), &answers(&[Ok(SNAT), Ok(EIP)]));
         assert!(!check.ok && check.cause.unwrap().contains("still leaves from its own"));
+    }
+
+    #[test]
+    fn a_shim_that_was_edited_is_told() {
+        assert!(shim(101, &[]).ok);
+        let check = shim(101, &["+ nft replace table ip egressctl_shim_101".to_owned()]);
+        assert!(!check.ok && check.seen.contains("replace"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::ops::HostTask;
-use super::{World, script, target};
+use super::{World, script};
 use crate::core::event::HostOutcome;
 use crate::core::inventory::HostDesired;
 use crate::core::model::{Operator, RunId};
@@ -175,11 +175,9 @@ pub(super) async fn connect_and_ask(
     address: Ipv4Addr,
     params: &LeaseParams<'_>,
 ) -> Result<LeaseReport, String> {
-    let target = target::managed(host, address).map_err(|error| error.to_string())?;
-    let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
-    let report = ask(world, host, session.as_ref(), params).await;
-    session.close().await;
-    report
+    let text = world.templates.lease_script(params).map_err(|error| error.to_string())?;
+    let answer = script::alone(world, host, address, "lease", text).await?;
+    parse_lease(&answer).map_err(|error| error.to_string())
 }
 
 async fn ask(

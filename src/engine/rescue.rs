@@ -2,8 +2,10 @@
 //!
 //! Changes nothing anywhere. What cannot be asked is said to be so, and stops nothing.
 
-use super::history::stories;
-use super::{EngineError, World, discover, ops, script, target};
+use std::net::Ipv4Addr;
+
+use super::history::{meta, stories};
+use super::{EngineError, World, discover, ops, script};
 use crate::core::inventory::HostDesired;
 use crate::core::observed::Guards;
 use crate::core::observed::guards::parse_guards;
@@ -33,19 +35,16 @@ pub async fn rescue(world: &World, host: &HostDesired, region: &str) -> Result<R
     })
 }
 
-async fn guards(world: &World, host: &HostDesired, address: std::net::Ipv4Addr) -> Result<Guards, String> {
-    let script = world.templates.guards_script().map_err(|error| error.to_string())?;
-    let target = target::managed(host, address).map_err(|error| error.to_string())?;
-    let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
-    let answer = script::run(world, host, session.as_ref(), "guards", script).await;
-    session.close().await;
-    parse_guards(&answer?).map_err(|error| error.to_string())
+async fn guards(world: &World, host: &HostDesired, address: Ipv4Addr) -> Result<Guards, String> {
+    let text = world.templates.guards_script().map_err(|error| error.to_string())?;
+    let answer = script::alone(world, host, address, "guards", text).await?;
+    parse_guards(&answer).map_err(|error| error.to_string())
 }
 
 async fn last_run(world: &World, host: &HostDesired) -> Result<Option<LastRun>, EngineError> {
     let latest = world.journal.latest().await?.into_iter().find(|latest| latest.host == host.name);
     let Some(latest) = latest else { return Ok(None) };
-    let meta = super::history::meta(world, &latest.run).await?;
+    let meta = meta(world, &latest.run).await?;
     let story = stories(world, &meta).await?.into_iter().find(|story| story.host == host.name);
     let Some(story) = story else { return Ok(None) };
     let guard = ops::token(latest.run.as_str(), &host.instance, ops::GUARD);

@@ -1,7 +1,9 @@
 //! Running a script that only looks, or that leaves nothing behind but a lease: over a connection that is there, all of its
 //! answer or an error.
 
-use super::{MAX_OUTPUT, World};
+use std::net::Ipv4Addr;
+
+use super::{MAX_OUTPUT, World, target};
 use crate::core::inventory::HostDesired;
 use crate::ports::{Exec, ExitStatus, Session};
 
@@ -23,4 +25,19 @@ pub(super) async fn run(
         ExitStatus::Code(code) => Err(format!("the {name} script ended with exit code {code}")),
         ExitStatus::Signal(name_of) => Err(format!("the {name} script was ended by signal {name_of}")),
     }
+}
+
+/// The same over a connection of its own.
+pub(super) async fn alone(
+    world: &World,
+    host: &HostDesired,
+    address: Ipv4Addr,
+    name: &str,
+    script: String,
+) -> Result<Vec<u8>, String> {
+    let target = target::managed(host, address).map_err(|error| error.to_string())?;
+    let session = world.transport.connect(&target).await.map_err(|error| error.to_string())?;
+    let answer = run(world, host, session.as_ref(), name, script).await;
+    session.close().await;
+    answer
 }

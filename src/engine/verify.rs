@@ -9,7 +9,8 @@ use super::ops::HostTask;
 use super::{Discovered, World, apply, fleet, probe, target};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
-use crate::core::plan::{HostPlan, Known, Plan, Verdict};
+use crate::core::plan::shim::differences;
+use crate::core::plan::{HostPlan, Known, Op, Plan, Verdict};
 use crate::core::report::{Check, Egress, HostReport};
 use crate::core::verify as judge;
 
@@ -51,13 +52,25 @@ async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
         return report_of(plan, apply::outcome_of(plan).unwrap_or(HostOutcome::Ok));
     }
     let mut result = report_of(plan, HostOutcome::Ok);
-    let probes = probe_until(task, &plan.known, Duration::ZERO).await;
+    let mut probes = probe_until(task, &plan.known, Duration::ZERO).await;
+    probes.checks.extend(shim(task, plan));
     if let Some(failures) = probes.failures() {
         result.outcome = HostOutcome::Failed(failures);
     }
     result.checks = probes.checks;
     result.egress_after = probes.egress;
     result
+}
+
+/// The shim on the host, as it was looked at; a host that needs no change has it as it should be.
+fn shim(task: &HostTask, plan: &HostPlan) -> Option<Check> {
+    let wanted = task.host.route.shim.then_some(task.host.route.table)?;
+    let route = plan.steps.iter().find_map(|step| match &step.op {
+        Op::Configure { route } => Some(route),
+        _ => None,
+    });
+    let differences = route.zip(task.facts.as_ref()).map(|(route, facts)| differences(facts, route));
+    Some(judge::shim(wanted, &differences.unwrap_or_default()))
 }
 
 /// What a round of probes saw.

@@ -1,7 +1,8 @@
 //! Hosts by folder: `tests/owners/<case>/host.txt` is what the facts script prints there, section by section, and
 //! `expected.txt` is who keeps the route, by which files, and what a person should know.
 //!
-//! Adding a case is adding a folder. `EGRESSCTL_BLESS=1` rewrites the expectations; read the diff then. The outputs are
+//! A case with `shim.txt` instead is the host of the case that its first line names, with the sections that follow, and an
+//! inventory that wants the shim. Adding a case is adding a folder. `EGRESSCTL_BLESS=1` rewrites the expectations; read the diff then. The outputs are
 //! written by hand after the real ones.
 
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ use egressctl::core::observed::facts::parse_facts;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::compat::findings;
 use egressctl::core::plan::owner::choose;
-use egressctl::core::plan::route::host_changes;
+use egressctl::core::plan::route::{RoutePart, host_changes};
 use egressctl::core::template::Templates;
 
 use crate::support::facts::frame;
@@ -27,14 +28,21 @@ fn cases() -> Vec<PathBuf> {
     cases
 }
 
-/// The sections as the frames that they stand for.
-fn facts(case: &Path) -> Facts {
-    let text = fs::read_to_string(case.join("host.txt")).unwrap();
+fn sections(text: &str) -> Vec<(&str, &str)> {
     let sections = text.strip_prefix("@@ ").unwrap().strip_suffix('\n').unwrap().split("\n@@ ");
-    let frames: String = sections
-        .filter_map(|section| section.split_once('\n'))
-        .map(|(name, body)| frame(name, 0, body))
-        .collect();
+    sections.filter_map(|section| section.split_once('\n')).collect()
+}
+
+/// The sections as the frames that they stand for. A case that wants the shim is like another one, but for its own sections.
+fn facts(case: &Path) -> Facts {
+    let own = fs::read_to_string(case.join("shim.txt")).unwrap_or_default();
+    let (like, own) = own.split_once('\n').unwrap_or_default();
+    let base = if like.is_empty() { case.to_path_buf() } else { case.with_file_name(like) };
+    let text = fs::read_to_string(base.join("host.txt")).unwrap();
+    let own = if own.is_empty() { Vec::new() } else { sections(own) };
+    let mut all = sections(&text);
+    all.retain(|(name, _)| own.iter().all(|(other, _)| other != name));
+    let frames: String = all.iter().chain(&own).map(|(name, body)| frame(name, 0, body)).collect();
     let printed = [frame("begin", 0, "egressctl-facts 1\n"), frames, frame("end", 0, "")].concat();
     parse_facts(printed.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", case.display()))
 }
@@ -49,6 +57,7 @@ fn told(case: &Path) -> String {
         table: 101,
         priority: 4101,
         owner: None,
+        shim: case.join("shim.txt").exists(),
     };
     let choice = choose(&facts, &target, Persist::Auto);
     let target = RouteTarget { owner: choice.owner, ..target };
@@ -63,6 +72,8 @@ fn told(case: &Path) -> String {
             for found in &changes.warnings {
                 writeln!(out, "{:?}: {}; {}; {}", found.severity, found.what, found.why, found.fix).unwrap();
             }
+            let shim = changes.routes.iter().filter(|change| change.part == RoutePart::Shim);
+            shim.for_each(|change| writeln!(out, "{}", change.line).unwrap());
             let owners: Vec<&str> = changes.reload.iter().map(|owner| owner.word()).collect();
             writeln!(out, "reload: {}", owners.join(" ")).unwrap();
             for file in changes.files {

@@ -206,10 +206,13 @@ impl Api {
             Err(CloudError { kind: CloudErrorKind::Busy, code: Some(code), message, .. }) => {
                 Ok(DryRun::Refused(code, message))
             }
-            Err(error) => match (informs(Product::Ecs, Err::<Value, _>(error.clone()))?, error.code) {
-                (_, Some(code)) => Ok(DryRun::Refused(code, error.message)),
-                (..) => Ok(DryRun::Passed),
-            },
+            Err(error) => {
+                informs(Product::Ecs, Err::<Value, _>(error.clone())).map(drop)?;
+                match error.code {
+                    Some(code) => Ok(DryRun::Refused(code, error.message)),
+                    None => Err(error),
+                }
+            }
         }
     }
 }

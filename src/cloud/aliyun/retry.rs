@@ -18,12 +18,11 @@ use super::sign::sha256_hex;
 use crate::ports::{CloudError, CloudErrorKind};
 
 /// Reads of what belongs to no single host. Hosts that are looked at one after another share their answers for a moment.
-const SHARED: [&str; 9] = [
+const SHARED: [&str; 8] = [
     "DescribeForwardTableEntries",
     "DescribeInstanceTypes",
     "DescribeNatGateways",
     "DescribeRouteEntryList",
-    "DescribeRouteTableList",
     "DescribeSnatTableEntries",
     "DescribeVSwitchAttributes",
     "DescribeVSwitches",

@@ -76,6 +76,8 @@ pub enum DriftKind {
     Table,
     /// Its rule.
     Rule,
+    /// The compatibility shim.
+    Shim,
     /// What keeps it over a reboot.
     Persistence,
 }
@@ -97,6 +99,7 @@ impl DriftKind {
             Self::Address => "address differs",
             Self::Table => "routing table differs",
             Self::Rule => "rule differs",
+            Self::Shim => "compatibility shim differs",
             Self::Persistence => "persistence differs",
         }
     }
@@ -211,6 +214,7 @@ fn on_host(plan: &HostPlan, observed: &Observed, templates: &Templates) -> Vec<D
         tell(DriftKind::Table, of(RoutePart::Table).collect());
     }
     tell(DriftKind::Rule, of(RoutePart::Rule).collect());
+    tell(DriftKind::Shim, of(RoutePart::Shim).collect());
     for file in &changes.files {
         let what = if file.after.is_none() {
             format!("{} is of an older way of keeping the route", file.path)

@@ -297,6 +297,9 @@ pub struct RouteDesired {
     pub priority: u32,
     /// What makes it survive a reboot.
     pub persist: Persist,
+    /// Put the compatibility shim on top of it; not by default.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shim: bool,
 }
 
 /// What makes the host's routes survive a reboot.

@@ -245,6 +245,7 @@ impl Host {
                 table: settings.table.map_or(101, |found| found.value),
                 priority: settings.priority.map_or(4101, |found| found.value),
                 persist: settings.persist.map(|found| found.value).unwrap_or_default(),
+                shim: settings.shim.is_some_and(|found| found.value),
             },
             verify: VerifyDesired {
                 echo: echo.cloned().or(settings.echo.map(|found| found.value))?,

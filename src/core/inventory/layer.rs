@@ -53,6 +53,7 @@ pub(super) struct Layer {
     pub(super) table: Option<Found<u32>>,
     pub(super) priority: Option<Found<u32>>,
     pub(super) persist: Option<Found<Persist>>,
+    pub(super) shim: Option<Found<bool>>,
     pub(super) echo: Option<Found<Vec<String>>>,
     pub(super) inbound_port: Option<Found<u16>>,
     pub(super) source: Option<Found<Ipv4Addr>>,
@@ -90,6 +91,7 @@ impl Layer {
             table: pick(&upper.table, self.table),
             priority: pick(&upper.priority, self.priority),
             persist: pick(&upper.persist, self.persist),
+            shim: pick(&upper.shim, self.shim),
             echo: pick(&upper.echo, self.echo),
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
             source: pick(&upper.source, self.source),
@@ -113,7 +115,7 @@ impl Reader<'_, '_> {
         if let Some(eip) = self.section(fields, "eip", &["mode"]) {
             self.eip_mode(eip.get("mode"));
         }
-        if let Some(route) = self.section(fields, "route", &["table", "priority", "persist"]) {
+        if let Some(route) = self.section(fields, "route", &["table", "priority", "persist", "shim"]) {
             self.route(&route, &mut layer);
         }
         if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port", "source"]) {
@@ -208,6 +210,7 @@ impl Reader<'_, '_> {
                 [[("auto", Persist::Auto)].as_slice(), &owners, &[("none", Persist::None)]].concat();
             reader.choice(node, "route.persist", &choices)
         });
+        layer.shim = self.found(route, "shim", |reader, node| reader.boolean(node, "route.shim"));
     }
 
     fn echo_urls(&mut self, node: &Node) -> Option<Vec<String>> {

@@ -85,14 +85,6 @@ pub fn parse_stage(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
     parse(stdout, "egressctl-stage 1")
 }
 
-/// Reads what the shim script has printed, with the same meanings.
-///
-/// # Errors
-/// What could not be read, and where.
-pub fn parse_shim(stdout: &[u8]) -> Result<ApplyReport, HostTextError> {
-    parse(stdout, "egressctl-shim 1")
-}
-
 /// Reads what the revert script has printed, with the same meanings.
 ///
 /// # Errors

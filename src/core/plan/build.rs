@@ -255,6 +255,7 @@ fn route_target(
         table: desired.route.table,
         priority: desired.route.priority,
         owner: None,
+        shim: desired.route.shim,
     }
 }
 
@@ -290,16 +291,16 @@ fn configure(
         .coded(Code::HostMistaken));
     }
     let choice = owner::choose(facts, target, desired.route.persist);
-    host.findings.extend(choice.findings);
+    host.findings.extend(choice.findings.into_iter().map(Finding::of_host));
     let target = &RouteTarget { owner: choice.owner, ..target.clone() };
-    host.findings.extend(compat::findings(facts, target));
+    host.findings.extend(compat::findings(facts, target).into_iter().map(Finding::of_host));
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,
         Err(obstacles) => {
             let refusals = obstacles.into_iter().map(|found| {
-                Finding::refusal(found.what, found.why, found.fix).coded(Code::named(&found.code))
+                Finding::refusal(found.what, found.why, found.fix).coded(Code::named(&found.code)).of_host()
             });
-            host.findings.extend(refusals.map(Finding::of_host));
+            host.findings.extend(refusals);
             return Ok(Vec::new());
         }
     };

@@ -121,6 +121,12 @@ codes! {
     NoSystemd "no-systemd" [Refusal];
     HostObstacle "host-obstacle" [Refusal];
     HostRemark "host-remark" [Warning, Note];
+    ShimNoNft "shim-no-nft" [Refusal];
+    ShimRpFilter "shim-rp-filter" [Refusal];
+    ShimRuleTaken "shim-rule-taken" [Refusal];
+    ShimMarkTaken "shim-mark-taken" [Refusal];
+    ShimFlushed "shim-flushed" [Refusal, Warning];
+    ShimNotKept "shim-not-kept" [Refusal];
     NoHttpClient "no-http-client" [Refusal, Warning];
     RunUnfinished "run-unfinished" [Refusal];
     PlanStale "plan-stale" [Refusal];

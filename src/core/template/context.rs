@@ -11,6 +11,7 @@ use super::scripts::{PUBLIC_DESTINATION, UNKNOWN, yes_no};
 use crate::core::model::Owner;
 use crate::core::plan::RouteTarget;
 use crate::core::plan::route::FileChange;
+use crate::core::plan::shim::{Shim, is_looked_after};
 
 #[derive(Serialize)]
 pub(super) struct RouteContext<'a> {
@@ -23,6 +24,14 @@ pub(super) struct RouteContext<'a> {
     pub(super) public: Ipv4Addr,
     pub(super) wait_seconds: u32,
     pub(super) watch: bool,
+    pub(super) route: bool,
+    pub(super) shim: bool,
+    pub(super) shim_wanted: &'static str,
+    pub(super) shim_table: String,
+    pub(super) shim_rules: String,
+    pub(super) shim_flushed: &'static str,
+    pub(super) mark: String,
+    pub(super) mark_priority: u32,
     pub(super) owners: String,
     pub(super) files: Vec<FileContext<'a>>,
     pub(super) files_back: Vec<FileContext<'a>>,
@@ -63,6 +72,7 @@ impl<'a> FileContext<'a> {
 
 impl<'a> RouteContext<'a> {
     pub(super) fn new(route: &RouteTarget) -> Self {
+        let shim = Shim::of(route);
         Self {
             mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
             address: route.address.map_or_else(|| UNKNOWN.to_owned(), |address| address.to_string()),
@@ -73,6 +83,14 @@ impl<'a> RouteContext<'a> {
             public: PUBLIC_DESTINATION,
             wait_seconds: 0,
             watch: true,
+            route: true,
+            shim: route.shim,
+            shim_wanted: yes_no(route.shim),
+            shim_table: shim.name,
+            shim_rules: shim.rules,
+            shim_flushed: yes_no(is_looked_after(route.owner)),
+            mark: format!("{:#x}", shim.mark),
+            mark_priority: shim.priority,
             owners: String::new(),
             files: Vec::new(),
             files_back: Vec::new(),

@@ -10,7 +10,6 @@ mod guard;
 mod lease;
 mod quote;
 mod scripts;
-mod shim;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +25,11 @@ pub use file::FileTemplate;
 pub use guard::{GUARD_DISK, GUARD_FOLDER, GuardParams, Phase};
 pub use lease::{LeaseParams, LeaseVerb};
 pub use quote::sh_quote;
+pub(crate) use scripts::Kept;
 pub use scripts::{
     APPLY_WAIT_SECONDS, ApplyParams, ONCE_FOLDER, OnceParams, PUBLIC_DESTINATION, ProbeParams, PushParams,
     RevertParams, StageParams,
 };
-pub use shim::{ShimParams, ShimVerb};
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
 const BUILTIN: [(&str, &str); 17] = [

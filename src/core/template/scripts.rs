@@ -7,12 +7,11 @@ use serde::Serialize;
 use super::context::RouteContext;
 use super::guard::{GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
-use super::{ShimParams, ShimVerb, TemplateError, Templates};
+use super::{TemplateError, Templates};
 use crate::core::model::{MacAddr, Owner};
 use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
 use crate::core::plan::route::FileChange;
-use crate::core::plan::shim::ShimTarget;
 
 /// How long the apply script waits for a hot-plugged device, in seconds; give the execution more than that.
 pub const APPLY_WAIT_SECONDS: u32 = 60;
@@ -110,6 +109,17 @@ pub struct PushParams {
     pub check: &'static str,
 }
 
+/// What runs the lines that keep a route, and what of it they keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// A boot, once: they wait for a late device.
+    Once,
+    /// A timer, again and again.
+    Again,
+    /// The same, and the shim's table alone: the route is somebody else's.
+    Shim,
+}
+
 #[derive(Serialize)]
 struct FactsContext {
     public: Ipv4Addr,
@@ -172,7 +182,7 @@ impl Templates {
         context.guard_rollback = &self.rollback;
         let (phase, generation, again) = params.phase.words();
         (context.phase, context.generation, context.begin_again) = (phase, generation, yes_no(again));
-        self.scripts(&["files.sh", "owners.sh", "guard.sh", "apply.sh", "phases.sh"], &context)
+        self.scripts(&["files.sh", "owners.sh", "guard.sh", "shim.sh", "apply.sh", "phases.sh"], &context)
     }
 
     /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
@@ -182,7 +192,7 @@ impl Templates {
     pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
         self.known("revert.sh", params.route)?;
         let context = RouteContext::new(params.route).with_files(params.files, params.reload);
-        self.scripts(&["files.sh", "owners.sh", "guard.sh", "revert.sh"], &context)
+        self.scripts(&["files.sh", "owners.sh", "guard.sh", "shim.sh", "revert.sh"], &context)
     }
 
     /// The script that does a step once, however often it is run with the same key: later runs wait for the first and give
@@ -227,12 +237,14 @@ impl Templates {
     /// # Errors
     /// An overridden template whose lines cannot stand between the markers.
     pub fn rc_local_block(&self, route: &RouteTarget) -> Result<String, TemplateError> {
-        self.block(route, true)
+        self.block(route, Kept::Once)
     }
 
-    /// As that for what runs again and again, and so need not wait for a late device itself; `watch` tells the two apart.
-    pub(crate) fn block(&self, route: &RouteTarget, watch: bool) -> Result<String, TemplateError> {
-        let block = self.render("rc_local.sh", &RouteContext { watch, ..RouteContext::new(route) })?;
+    /// As that, for whatever runs it.
+    pub(crate) fn block(&self, route: &RouteTarget, kept: Kept) -> Result<String, TemplateError> {
+        let (watch, whole) = (kept == Kept::Once, kept != Kept::Shim);
+        let context = RouteContext { watch, route: whole, ..RouteContext::new(route) };
+        let block = self.render("rc_local.sh", &context)?;
         let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
         if marked || !block.ends_with('\n') {
             return Err(TemplateError {
@@ -255,6 +267,7 @@ impl Templates {
             table: 101,
             priority: 4101,
             owner: Some(Owner::RcLocal),
+            shim: false,
         };
         let change = FileChange {
             path: "/etc/rc.local".to_owned(),
@@ -263,7 +276,11 @@ impl Templates {
             mode_before: 0o644,
             mode_after: 0o755,
         };
-        self.block(&route, false)?;
+        for kept in [Kept::Once, Kept::Again, Kept::Shim] {
+            for shim in [false, true] {
+                self.block(&RouteTarget { shim, ..route.clone() }, kept)?;
+            }
+        }
         let (files, reload) = (&[change], &[Owner::RcLocal, Owner::Unit]);
         let address = route.address;
         self.facts_script()?;
@@ -280,9 +297,6 @@ impl Templates {
         let phase = Phase::Look;
         self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1, guard, phase })?;
         self.revert_script(&RevertParams { route: &route, files, reload })?;
-        if let Some(shim) = ShimTarget::of(&route) {
-            self.shim_script(&ShimParams { verb: ShimVerb::On, shim: &shim, flushed: false })?;
-        }
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());

@@ -117,6 +117,18 @@ impl HostTask {
 
     /// The interface that carries our tag for this instance, attached or not, unless it is on its way out.
     async fn tagged_eni(&self, instance: &InstanceId) -> Result<Option<EniId>, CloudError> {
+        let mut tagged = self.tagged_enis(instance).await?.into_iter();
+        match (tagged.next(), tagged.next()) {
+            (Some(one), Some(other)) => {
+                let message =
+                    format!("{one} and {other} both carry our tag for {instance}: delete or untag one");
+                Err(look_error(CloudErrorKind::Refused, "DescribeNetworkInterfaces", message))
+            }
+            (one, _) => Ok(one),
+        }
+    }
+
+    async fn tagged_enis(&self, instance: &InstanceId) -> Result<Vec<EniId>, CloudError> {
         let scope = ViewScope {
             instances: vec![instance.clone()],
             owner_tag: OWNER_TAG.to_owned(),
@@ -127,8 +139,8 @@ impl HostTask {
             .enis
             .into_values()
             .filter(|eni| eni.status != EniStatus::Deleting)
-            .find(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
-        Ok(ours.map(|eni| eni.id))
+            .filter(|eni| eni.tags.get(OWNER_TAG).map(String::as_str) == Some(instance.as_str()));
+        Ok(ours.map(|eni| eni.id).collect())
     }
 
     pub(super) async fn attach_eni(&self, instance: &InstanceId, known: &Known) -> Answer {
@@ -195,20 +207,19 @@ impl HostTask {
     /// Waits until our interface is gone, or on its way out.
     async fn gone(&self, instance: &InstanceId, id: &EniId, within: Duration) -> Result<(), CloudError> {
         let until = Instant::now() + within;
-        while self.tagged_eni(instance).await?.as_ref() == Some(id) {
+        while self.tagged_enis(instance).await?.contains(id) {
             if Instant::now() >= until {
-                return Err(CloudError {
-                    kind: CloudErrorKind::Late,
-                    action: "DeleteNetworkInterface".to_owned(),
-                    code: None,
-                    message: format!("{id} is still there"),
-                    request_id: None,
-                });
+                let message = format!("{id} is still there");
+                return Err(look_error(CloudErrorKind::Late, "DeleteNetworkInterface", message));
             }
             tokio::time::sleep(PAUSE).await;
         }
         Ok(())
     }
+}
+
+fn look_error(kind: CloudErrorKind, action: &str, message: String) -> CloudError {
+    CloudError { kind, action: action.to_owned(), code: None, message, request_id: None }
 }
 
 fn attached(eni: Eni) -> Answer {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use egressctl::core::event::{Event, HostOutcome};
-use egressctl::core::observed::EipHolder;
+use egressctl::core::model::EniId;
+use egressctl::core::observed::{EipHolder, Eni, EniStatus};
 use egressctl::core::run::RunNote;
 use egressctl::core::saga::{End, Record, Saga};
 use egressctl::engine::{self, Cutovers, Resume, Settings, Stop, Terms, World};
@@ -72,6 +73,42 @@ async fn a_run_killed_at_any_record_ends_well_if_nothing_else_goes_wrong() {
         }
     }
     assert!(went_on > 30, "only {went_on} runs had anything left to do");
+}
+
+/// Somebody has given another interface the same tag, by a copy of it, say.
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_back_is_our_interface_also_where_another_one_has_its_tag() {
+    let mut reverted = 0;
+    for nth in 2..APPENDS {
+        let rig = Rig::fresh();
+        rig.cloud.change(|state| state.echo = false);
+        rig.journal.fail_appends_from(nth);
+        rig.apply().await;
+        rig.journal.fail_append(usize::MAX);
+        let other: EniId = "eni-0".parse().unwrap();
+        let ours = rig.cloud.state().view.enis.values().find(|eni| !eni.tags.is_empty()).cloned();
+        let Some(ours) = ours else { continue };
+        assert!(other < ours.id);
+        rig.cloud.change(|state| {
+            let copy =
+                Eni { id: other.clone(), instance: None, status: EniStatus::Available, ..ours.clone() };
+            state.view.enis.insert(other.clone(), copy);
+        });
+        let reports = rig.resume(all()).await;
+        let there = rig.cloud.state().view.enis.contains_key(&ours.id);
+        for report in &reports {
+            match &report.outcome {
+                HostOutcome::Reverted(_) => {
+                    assert!(!there, "append {nth}");
+                    reverted += 1;
+                }
+                HostOutcome::Unknown(_) => {}
+                other => panic!("append {nth}: {other:?}"),
+            }
+        }
+        assert!(rig.cloud.state().view.enis.contains_key(&other), "append {nth}: it is not ours");
+    }
+    assert!(reverted > 10, "only {reverted}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -38,6 +38,7 @@ pub(crate) fn target() -> RouteTarget {
         table: 101,
         priority: 4101,
         owner: Some(Owner::RcLocal),
+        shim: false,
     }
 }
 
@@ -176,7 +177,7 @@ impl Host {
     /// Everything of the network that must come back after a revert; what only counts or ages is left out.
     pub(crate) fn network(&self) -> String {
         self.ok("ip -o link show | sed 's/ qdisc .*link\\/ether/ link\\/ether/'
-            ip -4 -o addr show; ip -4 rule show; ip -4 route show table all")
+            ip -4 -o addr show; ip -4 rule show; ip -4 route show table all; nft list ruleset")
     }
 
     pub(crate) fn facts(&self) -> Facts {
@@ -185,7 +186,11 @@ impl Host {
     }
 
     pub(crate) fn changes(&self) -> HostChanges {
-        host_changes(&self.facts(), &target(), &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
+        self.changes_for(&target())
+    }
+
+    pub(crate) fn changes_for(&self, target: &RouteTarget) -> HostChanges {
+        host_changes(&self.facts(), target, &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
     }
 
     /// One phase of the change, over a "connection" of its own.
@@ -213,8 +218,12 @@ impl Host {
     }
 
     pub(crate) fn revert(&self, changes: &HostChanges) -> ApplyReport {
+        self.revert_of(&target(), changes)
+    }
+
+    pub(crate) fn revert_of(&self, route: &RouteTarget, changes: &HostChanges) -> ApplyReport {
         let HostChanges { files, reload, .. } = changes;
-        let params = RevertParams { route: &target(), files, reload };
+        let params = RevertParams { route, files, reload };
         let output = self.run(&templates().revert_script(&params).unwrap());
         parse_revert(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }
@@ -233,7 +242,8 @@ impl Host {
 
     /// Forgets all network state, and brings the primary up as its owner would.
     pub(crate) fn forget(&self) {
-        self.ok("ip link set eth1 down; ip addr flush dev eth1; ip route flush table 101
+        self.ok("ip link set eth1 down; ip addr flush dev eth1; ip route flush table 101; nft flush ruleset
+            while ip rule del pref 4102; do :; done
             while ip rule del from 172.16.0.20; do :; done; ip link set eth0 down; ip link set eth0 up
             ip route replace default via 172.16.0.253 dev eth0");
     }

@@ -133,7 +133,8 @@ priority."
         Form::Shim => {
             "## The `/32` form with the compatibility shim
 
-The form above and `templates/shim.sh.hbs` on top of it. The filter was set after the shim."
+What `apply` makes with `route.shim: true`: the form above and `templates/shim.sh.hbs` on top of it. The filter was set after
+the shim."
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
         let value = lines(&release).find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
         clean(value.unwrap_or_default().trim().trim_matches(['"', '\'']))
     };
+    let (shims, marks) = shims(&text("shims"));
     Ok(System {
         id: field("ID"),
         version: field("VERSION_ID"),
@@ -38,6 +39,8 @@ pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
         sockets: sockets(frames),
         zones: zones(&text("zones")),
         filter: lines(&text("filter")).map(clean).collect(),
+        shims,
+        marks,
         read_only: read_only(&text("mounts")),
         folders,
         locked,
@@ -267,6 +270,32 @@ fn zones(text: &str) -> BTreeMap<String, Vec<String>> {
         }
     }
     zones
+}
+
+/// Longest listing of one table, in lines.
+const MAX_TABLE: usize = 100;
+
+/// `nft list ruleset`, cut down to our tables and to lines of others about marks.
+fn shims(text: &str) -> (BTreeMap<u32, String>, Vec<String>) {
+    let (mut tables, mut marks) = (BTreeMap::<u32, String>::new(), Vec::new());
+    let mut inside: Option<(u32, Vec<String>)> = None;
+    for line in text.lines().take(MAX_LINES) {
+        let begins = || line.strip_prefix("table ip egressctl_shim_")?.strip_suffix(" {")?.parse().ok();
+        match &mut inside {
+            None => match begins() {
+                Some(number) => inside = Some((number, vec![clean(line)])),
+                None => marks.push(clean(line.trim())),
+            },
+            Some((number, lines)) => {
+                lines.push(clean(line.trim()));
+                if line.starts_with('}') || lines.len() >= MAX_TABLE {
+                    tables.insert(*number, lines.join("\n"));
+                    inside = None;
+                }
+            }
+        }
+    }
+    (tables, marks.into_iter().filter(|line| !line.is_empty()).collect())
 }
 
 /// Lines of `/proc/self/mounts`; the last one of a mount point is the one on top.

@@ -37,6 +37,12 @@ pub struct System {
     pub zones: BTreeMap<String, Vec<String>>,
     /// Lines of the packet filter that name a device, an address or a translation, as printed.
     pub filter: Vec<String>,
+    /// Tables of nft that are shims of ours, by the routing table in their names, as listed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub shims: BTreeMap<u32, String>,
+    /// Lines of the packet filter, ours left out, that name marks, as printed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
     /// Mount points among `/`, `/etc` and `/var` that are read-only.
     pub read_only: Vec<String>,
     /// Of the folders that we may have to write in, those that are there.

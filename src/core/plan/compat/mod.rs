@@ -19,7 +19,7 @@ pub fn findings(facts: &Facts, target: &RouteTarget) -> Vec<Finding> {
     let dev = primary.map(|primary| &primary.dev);
     let mut found = Vec::new();
     services::sockets(facts, target, &mut found);
-    services::containers(facts, &mut found);
+    services::containers(facts, target, &mut found);
     services::firewall(facts, target, dev, &mut found);
     others::who_writes_the_network(facts, target, &mut found);
     others::kernel(facts, target, &mut found);

@@ -13,6 +13,10 @@ const HARMLESS_UDP: [u16; 4] = [67, 68, 546, 5353];
 
 /// Sockets on the primary's own address, and UDP sockets on any address.
 pub(super) fn sockets(facts: &Facts, target: &RouteTarget, found: &mut Vec<Finding>) {
+    // It brings them what comes in, and sends their answers the right way.
+    if target.shim {
+        return;
+    }
     let primary = IpAddr::V4(target.primary_ip);
     let name = |socket: &Socket| {
         let kind = if socket.udp { "UDP" } else { "TCP" };
@@ -25,7 +29,7 @@ pub(super) fn sockets(facts: &Facts, target: &RouteTarget, found: &mut Vec<Findi
         found.push(Finding::warning(
             format!("sshd listens on {} alone", target.primary_ip),
             "SSH through the EIP will be refused, because the EIP will lead to another private address",
-            "add a ListenAddress for the interface's address, or remove the one there is, before the EIP moves",
+            "add a ListenAddress for the interface's address, or remove the one there is, before the EIP moves; or set route.shim: true",
         ));
     }
     let others: Vec<String> = bound.into_iter().filter(|socket| socket.process != "sshd").map(name).collect();
@@ -33,7 +37,7 @@ pub(super) fn sockets(facts: &Facts, target: &RouteTarget, found: &mut Vec<Findi
         found.push(Finding::warning(
             format!("bound to {} alone: {}", target.primary_ip, list(&others)),
             "connections through the EIP will be refused, because it will lead to another private address",
-            "let them listen on the interface's address, too, if they are to be reached from outside",
+            "let them listen on the interface's address, too, if they are to be reached from outside; or set route.shim: true",
         ));
     }
     let wildcard: Vec<String> = facts
@@ -50,13 +54,13 @@ pub(super) fn sockets(facts: &Facts, target: &RouteTarget, found: &mut Vec<Findi
             format!("UDP on any address: {}", list(&wildcard)),
             "an answer to a packet through the EIP leaves with the primary's address and the shared egress address, and is \
              discarded by who asked",
-            "bind it to the interface's address, or switch its multihome support on, if it is to be reached from outside",
+            "bind it to the interface's address, or switch its multihome support on, if it is to be reached from outside; or set route.shim: true",
         ));
     }
 }
 
 /// Nodes whose interfaces belong to a cluster, and ports that are translated to containers.
-pub(super) fn containers(facts: &Facts, found: &mut Vec<Finding>) {
+pub(super) fn containers(facts: &Facts, target: &RouteTarget, found: &mut Vec<Finding>) {
     let system = &facts.system;
     for name in ["terwayd", "kubelet", "k3s", "k3s-agent"] {
         if system.is_wanted(name) {
@@ -70,11 +74,11 @@ pub(super) fn containers(facts: &Facts, found: &mut Vec<Finding>) {
     }
     let translated = |line: &&String| line.contains("DNAT") || line.contains("dnat to");
     let ports = system.filter.iter().filter(translated).count();
-    if ports > 0 {
+    if ports > 0 && !target.shim {
         found.push(Finding::warning(
             format!("{ports} rules translate destinations, as published container ports do"),
             "answers of a container are routed before they are translated back, so they leave by the primary and are lost",
-            "publish such ports by a proxy on the host (docker: userland-proxy with host networking), or leave the host out",
+            "set route.shim: true; or publish such ports by a proxy on the host (docker: userland-proxy with host networking)",
         ));
     }
 }

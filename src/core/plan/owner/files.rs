@@ -105,9 +105,15 @@ pub fn file_changes(
             });
         }
     }
-    if let Some(owner) = target.owner.filter(|_| changes.files.len() > before) {
-        changes.reload.push(owner);
+    let mut reload: Vec<Owner> = Vec::new();
+    let written = changes.files.get(before..).unwrap_or_default();
+    for file in written {
+        // The shim's unit stands beside another owner's files.
+        let unit = owner_of(&file.path).filter(|owner| *owner == Owner::Unit);
+        reload.extend(unit.or(target.owner).filter(|owner| !changes.reload.contains(owner)));
     }
+    reload.dedup();
+    changes.reload.extend(reload);
     wrong.extend(locked::obstacles(facts, target.owner, &changes.files));
     if wrong.is_empty() { Ok(changes) } else { Err(wrong) }
 }
@@ -236,6 +242,8 @@ fn in_rc_local(
 fn out_of_rc_local(current: &RcLocal, wrong: &mut Vec<HostObstacle>) -> Option<FileChange> {
     let text = current.content.as_deref().filter(|text| text.contains(rc_local::BEGIN))?;
     match rc_local::without_block(current) {
+        // The words stand within a line of somebody else's.
+        Ok(after) if after == text => None,
         Ok(after) => {
             // An empty text is a file that we made.
             let after = Some(after).filter(|after| !after.is_empty());

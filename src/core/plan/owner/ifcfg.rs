@@ -15,6 +15,9 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         DEVICE={dev}\nHWADDR={mac}\nTYPE=Ethernet\nBOOTPROTO=none\nONBOOT=yes\nIPADDR={address}\nPREFIX=32\n\
         DEFROUTE=no\nPEERDNS=no\nIPV6INIT=no\nNM_CONTROLLED=no\n"
     );
+    let shim = wanted
+        .mark_rule()
+        .map_or_else(String::new, |(mark, below)| format!("fwmark {mark} lookup {table} pref {below}\n"));
     vec![
         OwnFile::new(format!("{FOLDER}/ifcfg-{dev}"), ifcfg, 0o644),
         OwnFile::new(
@@ -24,7 +27,7 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         ),
         OwnFile::new(
             format!("{FOLDER}/rule-{dev}"),
-            format!("{head}from {address} lookup {table} pref {priority}\n"),
+            format!("{head}from {address} lookup {table} pref {priority}\n{shim}"),
             0o644,
         ),
     ]

@@ -14,10 +14,18 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         \x20   post-up ip -4 route replace default via {gateway} dev {dev} onlink table {table}\n\
         \x20   post-up while ip -4 rule del from {address} lookup {table} pref {priority} 2>/dev/null; do :; done\n\
         \x20   post-up ip -4 rule add from {address} lookup {table} pref {priority}\n\
-        \x20   pre-down while ip -4 rule del from {address} lookup {table} pref {priority} 2>/dev/null; do :; done\n",
-        wanted.head()
+        \x20   pre-down while ip -4 rule del from {address} lookup {table} pref {priority} 2>/dev/null; do :; done\n{}",
+        wanted.head(),
+        mark_rule(wanted),
     );
     vec![OwnFile::new(format!("/etc/network/interfaces.d/{}", wanted.name()), text, 0o644)]
+}
+
+fn mark_rule(wanted: &Wanted<'_>) -> String {
+    let Some((mark, priority)) = wanted.mark_rule() else { return String::new() };
+    let rule = format!("fwmark {mark} lookup {} pref {priority}", wanted.target.table);
+    let gone = format!("while ip -4 rule del {rule} 2>/dev/null; do :; done");
+    format!("    post-up {gone}\n    post-up ip -4 rule add {rule}\n    pre-down {gone}\n")
 }
 
 /// The main file must lead to ours, and nobody else may configure the device.

@@ -11,6 +11,7 @@ mod locked;
 mod netplan;
 mod network_manager;
 mod networkd;
+mod shim;
 #[cfg(test)]
 mod tests;
 mod unit;
@@ -18,6 +19,7 @@ mod wicked;
 
 use super::RouteTarget;
 use super::route::{HostObstacle, obstacle};
+use super::shim::Shim;
 use crate::core::model::Owner;
 use crate::core::observed::Facts;
 use crate::core::template::{TemplateError, Templates};
@@ -26,7 +28,7 @@ pub use choose::{Choice, choose};
 pub use files::{FileChanges, file_changes, is_kept, is_preview, keepers, without_ours};
 
 /// What stands for a value that only applying can tell.
-const UNKNOWN: &str = "(known after apply)";
+pub(super) const UNKNOWN: &str = "(known after apply)";
 
 /// A file that an owner needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +72,12 @@ impl<'a> Wanted<'a> {
         head(self.target.table)
     }
 
+    /// The shim's mark and the priority of its rule, if there is to be one: where the route's rule is, there this one is, too.
+    fn mark_rule(&self) -> Option<(String, u32)> {
+        let Shim { mark, priority, .. } = Shim::of(self.target);
+        self.target.shim.then(|| (format!("{mark:#x}"), priority))
+    }
+
     /// What a file's name has of us: one for each interface that we look after.
     fn name(&self) -> String {
         format!("egressctl-{}", self.target.table)
@@ -86,7 +94,7 @@ fn own_files(
     wanted: &Wanted<'_>,
     templates: &Templates,
 ) -> Result<Vec<OwnFile>, TemplateError> {
-    Ok(match owner {
+    let mut files = match owner {
         Owner::Networkd => networkd::files(wanted),
         Owner::Netplan => netplan::files(wanted),
         Owner::NetworkManager => network_manager::files(wanted),
@@ -95,7 +103,9 @@ fn own_files(
         Owner::Wicked => wicked::files(wanted),
         Owner::Unit => unit::files(wanted, templates)?,
         Owner::RcLocal => Vec::new(),
-    })
+    };
+    files.extend(shim::files(owner, wanted, templates)?);
+    Ok(files)
 }
 
 /// What is in the way of an owner besides its files.

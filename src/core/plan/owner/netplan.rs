@@ -7,25 +7,34 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
     let Wanted { target, mac, address, .. } = wanted;
     let id = id(wanted);
     let (gateway, table, priority) = (target.gateway, target.table, target.priority);
+    // It wants a source or a destination in every rule, and takes no mark but a decimal one.
+    let shim = wanted.mark_rule().map_or_else(String::new, |(_, below)| {
+        format!(", {{from: 0.0.0.0/0, mark: {table}, table: {table}, priority: {below}}}")
+    });
     let text = format!(
         "{}\
         network:\n  version: 2\n  ethernets:\n    {id}:\n      match: {{macaddress: \"{mac}\"}}\n\
         \x20     dhcp4: false\n      dhcp6: false\n      link-local: []\n      optional: true\n\
         \x20     addresses: [\"{address}/32\"]\n\
         \x20     routes: [{{to: 0.0.0.0/0, via: {gateway}, on-link: true, table: {table}}}]\n\
-        \x20     routing-policy: [{{from: {address}, table: {table}, priority: {priority}}}]\n",
+        \x20     routing-policy: [{{from: {address}, table: {table}, priority: {priority}}}{shim}]\n",
         wanted.head()
     );
     // Whatever is readable by others netplan complains about.
-    vec![OwnFile::new(format!("/etc/netplan/90-{}.yaml", wanted.name()), text, 0o600)]
+    vec![OwnFile::new(path(wanted), text, 0o600)]
+}
+
+fn path(wanted: &Wanted<'_>) -> String {
+    format!("/etc/netplan/90-{}.yaml", wanted.name())
 }
 
 /// The id under which another file matches the device by its hardware address; else the device's name, which is what
-/// cloud-init takes.
+/// cloud-init takes. What is in the place of ours does not count: it will be gone.
 fn id(wanted: &Wanted<'_>) -> String {
+    let own = path(wanted);
     let others = wanted.facts.files.iter().filter(|(path, file)| {
         let ours = file.content.as_deref().is_some_and(|text| text.starts_with(&wanted.head()));
-        path.starts_with("/etc/netplan/") && !ours
+        path.starts_with("/etc/netplan/") && **path != own && !ours
     });
     let mut texts = others.filter_map(|(_, file)| file.content.as_deref());
     texts.find_map(|text| id_in(text, &wanted.mac)).unwrap_or_else(|| wanted.dev.clone())

@@ -2,6 +2,7 @@
 
 use super::{OwnFile, Wanted, obstacle};
 use crate::core::plan::route::HostObstacle;
+use crate::core::plan::shim::{Shim, is_mark_rule};
 
 /// Since this version rules and the routes' tables can be said in a file.
 pub(super) const OLDEST: u32 = 235;
@@ -21,10 +22,21 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         [Link]\nRequiredForOnline=no\n\n\
         [Network]\nAddress={address}/32\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
         [Route]\nGateway={gateway}\n{on_link}=yes\nTable={table}\n\n\
-        [RoutingPolicyRule]\nFrom={address}\nTable={table}\nPriority={priority}\n",
-        wanted.head()
+        [RoutingPolicyRule]\nFrom={address}\nTable={table}\nPriority={priority}\n{}",
+        wanted.head(),
+        mark_rule(wanted),
     );
     vec![OwnFile::new(format!("/etc/systemd/network/05-{}.network", wanted.name()), text, 0o644)]
+}
+
+/// The daemon removes rules that it did not make, so the shim's must be its own.
+fn mark_rule(wanted: &Wanted<'_>) -> String {
+    wanted.mark_rule().map_or_else(String::new, |(mark, priority)| {
+        let table = wanted.target.table;
+        format!(
+            "\n[RoutingPolicyRule]\nFirewallMark={mark}\nTable={table}\nPriority={priority}\nFamily=ipv4\n"
+        )
+    })
 }
 
 /// A daemon that would remove what others have made must have been told not to, before it hears of a new device.
@@ -35,12 +47,14 @@ pub(super) fn obstacles(wanted: &Wanted<'_>) -> Vec<HostObstacle> {
     }
     let standard = [(0, Some(255)), (32766, Some(254)), (32767, Some(253))];
     let ours = |from: ipnet::Ipv4Net| Some(from.addr()) == wanted.target.address;
+    let shim = Shim::of(wanted.target);
     // What it has made itself is "static", and the kernel's own rules it leaves alone.
     let foreign: Vec<&str> = facts
         .rules
         .iter()
         .filter(|rule| rule.more || !standard.contains(&(rule.priority, rule.table)))
         .filter(|rule| rule.more || !rule.from.is_some_and(ours))
+        .filter(|rule| !is_mark_rule(rule, &shim))
         .map(|rule| rule.text.as_str())
         .filter(|text| !text.contains(" proto kernel") && !text.contains(" proto static"))
         .collect();

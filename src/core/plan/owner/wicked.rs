@@ -14,6 +14,9 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         "{head}BOOTPROTO='static'\nSTARTMODE='hotplug'\nIPADDR='{address}/32'\n\
         DHCLIENT_SET_DEFAULT_ROUTE='no'\n"
     );
+    let shim = wanted
+        .mark_rule()
+        .map_or_else(String::new, |(mark, below)| format!("ipv4 fwmark {mark} table {table} pref {below}\n"));
     vec![
         OwnFile::new(format!("{FOLDER}/ifcfg-{dev}"), ifcfg, 0o644),
         OwnFile::new(
@@ -23,7 +26,7 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         ),
         OwnFile::new(
             format!("{FOLDER}/ifrule-{dev}"),
-            format!("{head}ipv4 from {address} table {table} pref {priority}\n"),
+            format!("{head}ipv4 from {address} table {table} pref {priority}\n{shim}"),
             0o644,
         ),
     ]

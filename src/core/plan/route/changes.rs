@@ -7,7 +7,7 @@ use ipnet::Ipv4Net;
 use super::{HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
 use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
-use crate::core::plan::owner;
+use crate::core::plan::{owner, shim};
 use crate::core::template::Templates;
 
 const MAIN: u32 = 254;
@@ -108,6 +108,7 @@ impl Look<'_> {
             self.device(link);
             self.table(link);
             self.rule();
+            self.shim(link);
         }
     }
 
@@ -279,6 +280,15 @@ impl Look<'_> {
                 format!("ip -4 rule del from {address} lookup {} pref {priority}", target.table),
             );
         }
+    }
+
+    fn shim(&mut self, link: Option<&Link>) {
+        let shim::Look { lines, obstacles, warnings } =
+            shim::look(self.facts, self.target, link.map(|link| &link.name));
+        let part = RoutePart::Shim;
+        self.changes.routes.extend(lines.into_iter().map(|line| RouteChange { part, line }));
+        self.obstacles.extend(obstacles);
+        self.changes.warnings.extend(warnings);
     }
 
     fn files(&mut self, templates: &Templates) {

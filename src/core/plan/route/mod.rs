@@ -35,6 +35,8 @@ pub struct RouteTarget {
     pub priority: u32,
     /// What keeps it over a reboot; `None` is nothing.
     pub owner: Option<Owner>,
+    /// The compatibility shim belongs to it.
+    pub shim: bool,
 }
 
 /// A target as journals and saved plans have it: the first version knew `rc.local` alone.
@@ -49,22 +51,24 @@ struct TargetForm {
     rc_local: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     owner: Option<Owner>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    shim: bool,
 }
 
 impl From<TargetForm> for RouteTarget {
     fn from(form: TargetForm) -> Self {
-        let TargetForm { mac, address, gateway, primary_ip, table, priority, rc_local, owner } = form;
+        let TargetForm { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim } = form;
         let owner = if rc_local { Some(Owner::RcLocal) } else { owner };
-        Self { mac, address, gateway, primary_ip, table, priority, owner }
+        Self { mac, address, gateway, primary_ip, table, priority, owner, shim }
     }
 }
 
 impl From<RouteTarget> for TargetForm {
     fn from(target: RouteTarget) -> Self {
-        let RouteTarget { mac, address, gateway, primary_ip, table, priority, owner } = target;
+        let RouteTarget { mac, address, gateway, primary_ip, table, priority, owner, shim } = target;
         let rc_local = owner == Some(Owner::RcLocal);
         let owner = owner.filter(|_| !rc_local);
-        Self { mac, address, gateway, primary_ip, table, priority, rc_local, owner }
+        Self { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim }
     }
 }
 
@@ -115,6 +119,8 @@ pub enum RoutePart {
     Table,
     /// The rule that leads there.
     Rule,
+    /// The compatibility shim: its table of nft and its rule.
+    Shim,
 }
 
 /// The change of one file.

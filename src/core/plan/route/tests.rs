@@ -21,6 +21,7 @@ fn target() -> RouteTarget {
         table: 101,
         priority: 4101,
         owner: Some(Owner::RcLocal),
+        shim: false,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The host's guard on a real kernel: what nobody confirms is taken back, by the host alone, and leaves nothing.
 
 mod files;
+mod told;
 mod trials;
 mod under_systemd;
 
