@@ -42,6 +42,7 @@ fn a_marker_within_a_line_of_others_is_not_ours() {
         table: 101,
         priority: 4101,
         owner: Some(Owner::Networkd),
+        shim: false,
     };
     assert_eq!(without_ours(&facts, &target), Ok(FileChanges::default()));
 }
