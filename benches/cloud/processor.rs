@@ -1,7 +1,7 @@
 //! The processor's part: signing and encoding a request, parsing what discovery brings.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::time::Duration;
 
 use egressctl::cloud::aliyun::bench::{parse, sign};
 use egressctl::core::model::Secret;
@@ -51,25 +51,31 @@ fn pages(size: usize, wrap: impl Fn(Vec<Value>) -> Value, of: impl Fn(usize) -> 
     (0..1_000).step_by(size).map(page).collect()
 }
 
+/// What this process has had of the processor: a busy machine must not count as our work.
+fn processor() -> Duration {
+    let clock = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(clock).unwrap_or_default()
+}
+
 /// Measures and says what came of it.
 pub(crate) fn measure() {
     let secret = Secret::new("0123456789abcdefghijklmnopqrst".to_owned());
     let ids: BTreeSet<_> = ["i-bp0123456789abcdefgh".parse()].into_iter().flatten().collect();
     let rounds = 20_000u32;
-    let start = Instant::now();
+    let start = processor();
     let length: usize = (0..rounds).map(|_| sign(&ids, &secret)).sum();
-    let each = start.elapsed() / rounds;
+    let each = (processor() - start) / rounds;
     assert!(length > 0, "signing gives something");
-    say(&format!("signing and encoding one request: {:.1} µs\n", each.as_secs_f64() * 1e6));
+    say(&format!("signing and encoding one request: {:.1} µs of CPU\n", each.as_secs_f64() * 1e6));
 
     let instances = pages(100, |list| json!({"Instances": {"Instance": list}}), instance);
     let enis = pages(100, |list| json!({"NetworkInterfaceSets": {"NetworkInterfaceSet": list}}), eni);
     let eips = pages(50, |list| json!({"EipAddresses": {"EipAddress": list}}), eip);
     let rounds = 10u32;
-    let start = Instant::now();
+    let start = processor();
     for _ in 0..rounds {
         assert_eq!(parse(&instances, &enis, &eips), 3_000, "every record is read");
     }
-    let each = start.elapsed() / rounds;
-    say(&format!("parsing what discovery brings of 1000 hosts: {:.1} ms\n", each.as_secs_f64() * 1e3));
+    let each = (processor() - start) / rounds;
+    say(&format!("parsing what discovery brings of 1000 hosts: {:.1} ms of CPU\n", each.as_secs_f64() * 1e3));
 }

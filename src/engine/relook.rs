@@ -19,6 +19,11 @@ use crate::core::observed::CloudView;
 const TOGETHER: Duration = Duration::from_millis(100);
 /// Looks begin at least so far apart: where hosts begin one after another, some share one.
 const APART: Duration = Duration::from_secs(5);
+/// So far apart once there were [`MANY`] of them: a look at fifty hosts costs what a look at one does, and nobody is cut off who
+/// waits for it.
+const APART_LATER: Duration = Duration::from_secs(15);
+/// Looks of a run after which it is a large one.
+const MANY: u32 = 8;
 
 /// What a look brings: the cloud's records, and former addresses by the journal.
 pub(super) type Look = Arc<(CloudView, BTreeMap<InstanceId, Ipv4Addr>)>;
@@ -29,7 +34,8 @@ type Request = (HostDesired, oneshot::Sender<Result<Look, String>>);
 #[derive(Default)]
 pub(super) struct Desk {
     waiting: Mutex<Vec<Request>>,
-    last: Mutex<Option<Instant>>,
+    /// When the last one began, and how many there were.
+    last: Mutex<Option<(Instant, u32)>>,
 }
 
 impl Desk {
@@ -56,8 +62,11 @@ impl Desk {
     fn due(&self) -> Instant {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let soon = Instant::now() + TOGETHER;
-        let due = last.map_or(soon, |last| soon.max(last + APART));
-        *last = Some(due);
+        let (due, before) = last.map_or((soon, 0), |(last, count)| {
+            let apart = if count < MANY { APART } else { APART_LATER };
+            (soon.max(last + apart), count)
+        });
+        *last = Some((due, before + 1));
         due
     }
 
@@ -69,5 +78,20 @@ impl Desk {
             // Who has gone away needs no answer.
             let _ = sender.send(look.clone());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_are_further_apart_in_a_large_run() {
+        let desk = Desk::default();
+        let dues: Vec<Instant> = (0..10).map(|_| desk.due()).collect();
+        let gaps: Vec<u64> = dues.windows(2).map(|two| (two[1] - two[0]).as_secs()).collect();
+        assert_eq!(gaps, [5, 5, 5, 5, 5, 5, 5, 15, 15]);
+        tokio::time::advance(Duration::from_secs(600)).await;
+        assert_eq!(desk.due(), Instant::now() + TOGETHER, "who comes late waits only for company");
     }
 }

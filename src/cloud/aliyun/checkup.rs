@@ -10,7 +10,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::client::{Api, Call};
-use super::credentials::{Passed, Provenance};
+use super::credentials::{Passed, Provenance, before_broken};
 use super::endpoints::{Endpoint, Product, Side};
 use super::http::{Http, NoAnswer, Parts};
 use super::{Aliyun, AliyunConfig, Env};
@@ -40,7 +40,10 @@ pub async fn checkup(config: &AliyunConfig, env: &Env, clock: Arc<dyn Clock>) ->
     }
     match Aliyun::new(&config, env, Arc::clone(&clock)) {
         Ok(cloud) => who(&cloud.api, &mut checkup).await,
-        Err(error) => checkup.findings.push(problem(&error)),
+        Err(error) => {
+            checkup.findings.push(problem(&error));
+            checkup.passed = before_broken(&setup).into_iter().map(passed_over).collect();
+        }
     }
     checkup.judge(clock.now_ms());
     checkup
@@ -104,6 +107,10 @@ async fn reach(http: &Http, places: [(Product, Endpoint); 3], clock: &dyn Clock,
     }
 }
 
+fn passed_over(Passed { source, why }: Passed) -> PassedOver {
+    PassedOver { source: source.word().to_owned(), why }
+}
+
 /// Asks who we are, and tells how the keys for that were found.
 async fn who(api: &Api, checkup: &mut Checkup) {
     match api.read(&Call::read(Product::Sts, "GetCallerIdentity")).await {
@@ -122,7 +129,6 @@ async fn who(api: &Api, checkup: &mut Checkup) {
     let Provenance { used, passed, warnings, expires_ms } = api.credentials.provenance();
     checkup.credentials =
         used.map(|(source, origin)| Used { source: source.word().to_owned(), origin, expires_ms });
-    let passed_over = |Passed { source, why }| PassedOver { source: source.word().to_owned(), why };
     checkup.passed = passed.into_iter().map(passed_over).collect();
     checkup.findings.extend(warnings.into_iter().map(Finding::warning));
 }

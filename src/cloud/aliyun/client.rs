@@ -134,7 +134,8 @@ impl Api {
         // Before it is dated and signed.
         self.throttle.wait(call.action).await;
         let now_ms = self.clock.now_ms();
-        let keys = self.credentials.keys(&self.http, now_ms).await.map_err(stop)?;
+        let keys = self.credentials.keys(&self.http, now_ms, &|action| self.count(action)).await;
+        let keys = keys.map_err(stop)?;
         let mut params = call.params.clone();
         params.insert("RegionId".to_owned(), self.region.to_string());
         params.extend(token.map(|token| ("ClientToken".to_owned(), token.to_owned())));

@@ -47,7 +47,7 @@ use self::endpoints::{Endpoint, Product, Side, endpoint};
 use self::http::Http;
 use self::retry::{Shared, Young};
 use self::throttle::Throttle;
-use self::wait::{Kind, Waits};
+use self::wait::{Kind, Waits, Wish};
 use crate::core::inventory::{CredentialSource, Network};
 use crate::core::model::{AllocationId, EniId, InstanceId, RegionId};
 use crate::core::observed::{CloudView, Eip, EipHolder, Eni, FoundInstance, Instance};
@@ -220,8 +220,8 @@ impl Cloud for Aliyun {
         within: Duration,
     ) -> Result<Instance, CloudError> {
         // Neither is ever taken back.
-        let seen =
-            self.instances.until(&self.api, id, within, false, |it, _, _| goal::instance(goal, it)).await?;
+        let wish = Wish { within, recurs: false, outage: false };
+        let seen = self.instances.until(&self.api, id, wish, |it, _, _| goal::instance(goal, it)).await?;
         if let Some(eip) = &seen.eip {
             self.api.young.add(eip.id.as_str());
         }
@@ -231,7 +231,7 @@ impl Cloud for Aliyun {
     async fn await_eni(&self, id: &EniId, goal: &EniGoal, within: Duration) -> Result<Eni, CloudError> {
         let grace = self.api.tuning.attach_grace;
         let judge = |it: &Eni, memory: &mut _, waited| goal::eni(goal, it, memory, waited, grace);
-        self.enis.until(&self.api, id, within, true, judge).await
+        self.enis.until(&self.api, id, Wish { within, recurs: true, outage: false }, judge).await
     }
 
     async fn await_eip(
@@ -241,8 +241,10 @@ impl Cloud for Aliyun {
         within: Duration,
     ) -> Result<Eip, CloudError> {
         // To be unbound wrongly costs a refusal of what follows; a look more would cost everybody on the way to this address.
-        let recurs = !matches!(goal, EipGoal::Available);
-        self.eips.until(&self.api, id, within, recurs, |it, memory, _| goal::eip(goal, it, memory)).await
+        let unbound = matches!(goal, EipGoal::Available);
+        // What is bound works when the cloud says so to the network; an outage waits only for what must come before.
+        let wish = Wish { within, recurs: !unbound, outage: unbound };
+        self.eips.until(&self.api, id, wish, |it, memory, _| goal::eip(goal, it, memory)).await
     }
 
     fn calls(&self) -> BTreeMap<String, u64> {
@@ -313,7 +315,7 @@ kind!(
     AllocationId,
     Eip,
     "DescribeEipAddresses",
-    2,
+    4,
     read::EIP_BATCH,
     eips,
     |record| record,

@@ -298,8 +298,7 @@ fn configure(
         Ok(changes) => changes,
         Err(obstacles) => {
             let refusals = obstacles.into_iter().map(|found| {
-                let code = Code::ALL.iter().find(|code| code.as_str() == found.code).copied();
-                Finding::refusal(found.what, found.why, found.fix).coded(code.unwrap_or_default()).of_host()
+                Finding::refusal(found.what, found.why, found.fix).coded(Code::named(&found.code)).of_host()
             });
             host.findings.extend(refusals);
             return Ok(Vec::new());

@@ -16,6 +16,10 @@ const SHARED: usize = 7;
 const STATE_SECONDS: usize = 5;
 /// Looks at three kinds of record that are made once a second; then they are 2 s (EIPs) and 8 s (two kinds) apart.
 const HASTE: usize = 120;
+/// Waits that earn a hasty look.
+const EARNED: usize = 100;
+/// How long the session of a role usually lasts, in seconds.
+const SESSION_SECONDS: usize = 3600;
 
 /// What a plan costs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +81,10 @@ pub fn calls(plan: &Plan, forks: usize) -> Calls {
             format!("to look again before hosts begin: {lots} lots of up to {forks} x {lot} + {SHARED}"),
         ));
     }
+    let mut sessions = usize::from(hosts > 0);
     if waits > 0 {
         let seconds = waits * STATE_SECONDS / changed.min(forks.max(1)).max(1);
-        let polls = (3 * seconds).min(HASTE + waits / 50 + seconds / 2 + seconds / 4);
+        let polls = (3 * seconds).min(HASTE + waits / EARNED + seconds / 2 + seconds / 4);
         reads.push((
             polls,
             format!(
@@ -87,6 +92,10 @@ pub fn calls(plan: &Plan, forks: usize) -> Calls {
                 changed.min(forks)
             ),
         ));
+        sessions += seconds / SESSION_SECONDS;
+    }
+    if sessions > 0 {
+        reads.push((sessions, "of STS, where the keys are a role's, for an hour each".to_owned()));
     }
     Calls { writes: plan.writes(), reads }
 }

@@ -30,6 +30,12 @@ macro_rules! codes {
                 match self { $(Self::$name => $text,)* Self::Other => "other" }
             }
 
+            /// The code of this name, or [`Code::Other`].
+            #[must_use]
+            pub fn named(name: &str) -> Self {
+                Self::ALL.iter().copied().find(|code| code.as_str() == name).unwrap_or_default()
+            }
+
             /// How much findings of this kind can matter.
             #[must_use]
             pub const fn severities(self) -> &'static [Severity] {
@@ -96,6 +102,23 @@ codes! {
     ReadFailed "read-failed" [Warning];
     HostUnreachable "host-unreachable" [Unreachable];
     HostMistaken "host-mistaken" [Refusal];
+    NotRoot "not-root" [Refusal];
+    NoIproute2 "no-iproute2" [Refusal];
+    NoPrimary "no-primary" [Refusal];
+    AmbiguousDevice "ambiguous-device" [Refusal];
+    SameDevice "same-device" [Refusal];
+    TableTaken "table-taken" [Refusal];
+    PriorityTaken "priority-taken" [Refusal];
+    SourceTaken "source-taken" [Refusal];
+    EgressElsewhere "egress-elsewhere" [Refusal];
+    EgressSource "egress-source" [Refusal];
+    NoDefault "no-default" [Refusal];
+    RcLocal "rc-local" [Refusal];
+    InterfacesNotRead "interfaces-not-read" [Refusal];
+    InterfaceConfigured "interface-configured" [Refusal];
+    NetworkManagerTooOld "network-manager-too-old" [Refusal];
+    NetworkdRemovesRules "networkd-removes-rules" [Refusal];
+    NoSystemd "no-systemd" [Refusal];
     HostObstacle "host-obstacle" [Refusal];
     HostRemark "host-remark" [Warning, Note];
     ShimNoNft "shim-no-nft" [Refusal];
@@ -125,8 +148,10 @@ mod tests {
             let text = serde_json::to_string(code).unwrap();
             assert_eq!(text, format!("\"{code}\""));
             assert_eq!(serde_json::from_str::<Code>(&text).unwrap(), *code);
+            assert_eq!(Code::named(code.as_str()), *code);
         }
         assert_eq!(serde_json::from_str::<Code>("\"of-a-later-version\"").unwrap(), Code::Other);
+        assert_eq!(Code::named("of-a-later-version"), Code::Other);
     }
 
     /// The table of the documents has every code, once, in this order, with these severities.

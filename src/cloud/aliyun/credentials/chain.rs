@@ -44,6 +44,7 @@ pub(in crate::cloud::aliyun) struct Setup<'a> {
 }
 
 /// The sources that may have keys.
+#[derive(Default)]
 pub(super) struct Found {
     pub(super) candidates: Vec<Candidate>,
     pub(super) passed: Vec<Passed>,
@@ -97,8 +98,21 @@ impl Setup<'_> {
 
 /// Looks where the source says; for `auto`, up to the first that is there for certain.
 pub(super) fn look(setup: &Setup<'_>) -> Result<Found, CloudError> {
-    let mut found =
-        Found { candidates: Vec::new(), passed: Vec::new(), warnings: Vec::new(), certain: false };
+    let mut found = Found::default();
+    walk(setup, &mut found)?;
+    match found.candidates.as_slice() {
+        [] => Err(nothing(found.passed.iter())),
+        _ => Ok(found),
+    }
+}
+
+/// What was passed over before a source that is there and broken; nothing if none is.
+pub(in crate::cloud::aliyun) fn before_broken(setup: &Setup<'_>) -> Vec<Passed> {
+    let mut found = Found::default();
+    walk(setup, &mut found).err().map(|_| found.passed).unwrap_or_default()
+}
+
+fn walk(setup: &Setup<'_>, found: &mut Found) -> Result<(), CloudError> {
     let auto = setup.source == CredentialSource::Auto;
     for source in ORDER.into_iter().filter(|source| auto || *source == setup.source) {
         match sight(source, setup).map_err(error)? {
@@ -109,16 +123,13 @@ pub(super) fn look(setup: &Setup<'_>) -> Result<Found, CloudError> {
                 found.warnings.extend(warnings);
                 if certain {
                     found.certain = true;
-                    return Ok(found);
+                    return Ok(());
                 }
             }
             Err(why) => found.passed.push(Passed { source, why }),
         }
     }
-    match found.candidates.as_slice() {
-        [] => Err(nothing(found.passed.iter())),
-        _ => Ok(found),
-    }
+    Ok(())
 }
 
 /// That no source has keys, and how to get some.

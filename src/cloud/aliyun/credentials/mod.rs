@@ -16,7 +16,7 @@ mod uri;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub(super) use self::chain::Setup;
+pub(super) use self::chain::{Setup, before_broken};
 use self::provider::{Provider, Reach};
 use self::session::{Session, Trouble, Why};
 use super::http::Http;
@@ -119,7 +119,13 @@ impl Credentials {
 
     /// Keys that are good now. Callers that come while they are renewed share that renewal: those with keys that still hold
     /// do not wait for it.
-    pub(super) async fn keys(&self, http: &Http, now_ms: i64) -> Result<Arc<Keys>, CloudError> {
+    /// `count` is told of every call of the API that this takes.
+    pub(super) async fn keys(
+        &self,
+        http: &Http,
+        now_ms: i64,
+        count: &(dyn Fn(&str) + Sync),
+    ) -> Result<Arc<Keys>, CloudError> {
         let asked = {
             let state = self.state();
             if let Some(keys) = state.fresh(now_ms) {
@@ -145,7 +151,7 @@ impl Credentials {
                 return Err(error);
             }
         }
-        let reach = Reach { http, now_ms, tuning: &self.tuning };
+        let reach = Reach { http, now_ms, tuning: &self.tuning, count };
         let fetched = self.fetch(&reach).await;
         let mut state = self.state();
         state.asked += 1;
@@ -207,7 +213,14 @@ impl Credentials {
                 Err(Trouble { error, why: Why::Absent | Why::Silent }) => {
                     passed.push(Passed { source: candidate.source, why: error.message });
                 }
-                Err(trouble) => return Err(trouble.error),
+                Err(trouble) => {
+                    let mut state = self.state();
+                    // Asked again, it is the same that were passed over.
+                    passed.retain(|passed| !state.passed.contains(passed));
+                    state.passed.extend(passed);
+                    state.passed.retain(|passed| passed.source < candidate.source);
+                    return Err(trouble.error);
+                }
             }
         }
         Err(chain::nothing(self.state().passed.iter().chain(&passed)))

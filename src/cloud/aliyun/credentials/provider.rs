@@ -38,6 +38,8 @@ pub(super) struct Reach<'a> {
     pub(super) http: &'a Http,
     pub(super) now_ms: i64,
     pub(super) tuning: &'a Tuning,
+    /// Told of every call of the API that is about to be sent.
+    pub(super) count: &'a (dyn Fn(&str) + Sync),
 }
 
 impl Provider {

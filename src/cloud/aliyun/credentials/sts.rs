@@ -70,6 +70,7 @@ impl Role {
     pub(super) async fn ask(&self, reach: &Reach<'_>) -> Result<Session, Trouble> {
         let base = self.base.fetch(reach).await?;
         let call = self.wanted.call("AssumeRole").with_some("ExternalId", self.external_id.as_deref());
+        (reach.count)(call.action);
         let sent =
             exchange(reach.http, &self.endpoint, (&call, &call.params), &base.keys, reach.now_ms).await;
         match sent {
@@ -109,6 +110,7 @@ impl Oidc {
         let form = Secret::new(query(&call.clone().with("OIDCToken", token.expose().as_str()).params));
         let headers = [("accept", "application/json")];
         let parts = Parts { headers: &headers, form: Some(&form), limit: None };
+        (reach.count)(call.action);
         let answer = reach.http.send(Method::POST, &url, parts).await;
         match outcome(&call, &self.endpoint, answer) {
             Ok(answer) => self.wanted.session(&answer, reach.now_ms),

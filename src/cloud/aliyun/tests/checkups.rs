@@ -90,6 +90,28 @@ async fn nothing_that_answers_and_no_keys_are_problems_each() {
     assert!(whats[1].contains("config.json:1:") && !whats[1].contains("canary"), "{whats:?}");
 }
 
+/// Broken as it is read, and broken as it is asked: what was passed over on the way there is told in both cases.
+#[tokio::test]
+async fn what_was_passed_over_is_told_where_a_source_is_broken() {
+    let stub = Stub::start(|seen, _| match seen.action() {
+        "AssumeRole" => fail(403, "NoPermission"),
+        _ => ok(json!({})),
+    })
+    .await;
+    let role = r#"{"current": "p", "profiles": [{"name": "p", "mode": "RamRoleArn", "access_key_id": "base",
+        "access_key_secret": "canary", "ram_role_arn": "acs:ram::1:role/fleet", "ram_session_name": "night"}]}"#;
+    for text in ["{\"canary\"", role] {
+        let folder = home(&[(".aliyun/config.json", text)]);
+        let path = folder.path().display().to_string();
+        let found =
+            checkup(&config(&stub.base, hurry()), &Env::of(&[("HOME", &path)]), Arc::new(Off(0))).await;
+        assert_eq!(found.identity, None);
+        let passed: Vec<&str> = found.passed.iter().map(|passed| passed.source.as_str()).collect();
+        assert_eq!(passed, ["environment", "oidc"], "{found:?}");
+        assert!(!format!("{found:?}").contains("canary"));
+    }
+}
+
 #[tokio::test]
 async fn who_is_refused_is_told_why() {
     let stub = Stub::start(|_, _| fail(404, "InvalidAccessKeyId.NotFound")).await;

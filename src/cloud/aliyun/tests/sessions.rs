@@ -50,6 +50,7 @@ async fn a_role_by_other_keys_is_asked_for_with_everything_the_profile_says() {
     let cloud = made(&stub.base, &folder, CredentialSource::Auto, &[]).unwrap();
     cloud.delete_eni(&id("eni-1")).await.unwrap();
     assert_eq!(last_key(&stub), ("fleet-0".to_owned(), "canary-token-of-AssumeRole".to_owned()));
+    assert_eq!(cloud.calls()["AssumeRole"], 1, "calls of STS are counted with the others");
     let asked = stub.of("AssumeRole").pop().unwrap();
     let wanted = [
         ("DurationSeconds", "900"),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::core::model::IfName;
 use crate::core::observed::facts::{Address, Facts, HttpClient, Link, RcLocal, Route, RouteChoice, Rule};
+use crate::core::plan::Code;
 use crate::core::template::Templates;
 
 const MAC: MacAddr = MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02]);
@@ -202,6 +203,7 @@ fn obstacles_are_named() {
             facts.links.pop();
         }
         assert_eq!(codes(&facts, &wanted), [code]);
+        assert_eq!(Code::named(code).as_str(), code, "it is in the list that people rely on");
         for obstacle in changes(&facts, &wanted).unwrap_err() {
             assert!(!obstacle.what.is_empty() && !obstacle.why.is_empty() && !obstacle.fix.is_empty());
         }
