@@ -8,6 +8,7 @@ mod gate;
 mod line;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use russh::client::Msg;
@@ -44,7 +45,7 @@ enum Stop {
 /// Runs a command and waits for its end. A command that is cut off, or whose caller walks away, is ended on the host too.
 pub(super) async fn run(link: &Arc<Link>, exec: &Exec) -> Result<Output, SshError> {
     let reaper = Reaper::new(link, exec.privilege.clone());
-    let result = on_channel(link, exec, Room::AfterReaps).await;
+    let result = on_channel(link, exec, Room::AfterReaps, Some(reaper.begun())).await;
     match &result {
         Err(Cut::Off(_)) => reaper.reap().await,
         Ok(_) | Err(Cut::Refused(_) | Cut::Told(_)) => reaper.disarm(),
@@ -72,9 +73,15 @@ pub(super) enum Room {
 }
 
 /// Runs a command on a channel of its own.
-pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec, room: Room) -> Result<Output, Cut> {
-    let begun = Instant::now();
-    let wall = begun + exec.wall.min(FOREVER);
+///
+/// `begun` is told when a command that needs a privilege has got it.
+pub(super) async fn on_channel(
+    link: &Arc<Link>,
+    exec: &Exec,
+    room: Room,
+    begun: Option<&AtomicBool>,
+) -> Result<Output, Cut> {
+    let wall = Instant::now() + exec.wall.min(FOREVER);
     let (feed, gate) = line::prepare(exec).map_err(|why| Cut::Told(local(format!("{}: {why}", link.at))))?;
     let late = || Cut::Told(cut_off(link, &format!("did not end within {}", seconds(exec.wall))));
     let channel = timeout_at(wall, open(link, room)).await.map_err(|_| late())??;
@@ -103,14 +110,20 @@ pub(super) async fn on_channel(link: &Arc<Link>, exec: &Exec, room: Room) -> Res
                 Some(ChannelMsg::Close) => break Stop::Closed,
                 Some(message) => {
                     activity.note();
-                    if !got.take(message) {
+                    let fits = got.take(message);
+                    if let Some(begun) = begun.filter(|_| got.has_begun()) {
+                        begun.store(true, Ordering::Relaxed);
+                    }
+                    if !fits {
                         break Stop::Flood;
                     }
                 }
                 None => break Stop::ConnectionGone,
             },
-            () = &mut cancelled => break Stop::Cancelled,
+            // Its status is known: it is not the command that is cut off.
+            () = &mut cancelled => break if got.status.is_some() { Stop::Lingered } else { Stop::Cancelled },
             () = sleep_until(patience) => match silence {
+                _ if patience >= wall && got.status.is_some() => break Stop::Lingered,
                 _ if patience >= wall => break Stop::Wall,
                 // The input may have moved since.
                 Some(silence) if activity.last() + silence.min(FOREVER) > patience => {}

@@ -136,7 +136,7 @@ impl Link {
 
     /// Says goodbye. Waits until that is written, not for an answer.
     pub(super) async fn close(&self) {
-        self.reaps.give_up();
+        self.reaps.give_up().await;
         let bye = async {
             if self.handle.disconnect(Disconnect::ByApplication, "", "").await.is_ok() {
                 self.vitals.left().await;

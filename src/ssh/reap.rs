@@ -8,6 +8,7 @@
 //! process whose standard streams lead nowhere any more, and only if our own stream can be seen to lead there.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -21,6 +22,8 @@ use crate::ports::{Command, Exec, Privilege};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long ending a command may take in all.
 const WORK: Duration = Duration::from_secs(30);
+/// How long a goodbye waits for it.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Lets the host take note of the closed channel first.
 const SETTLE: Duration = Duration::from_millis(100);
 const SCRIPT: &str = include_str!("reap.sh");
@@ -29,6 +32,8 @@ const SCRIPT: &str = include_str!("reap.sh");
 #[derive(Default)]
 pub(super) struct Reaps {
     pending: watch::Sender<usize>,
+    /// Those of them that look for something to kill.
+    kills: watch::Sender<usize>,
     given_up: watch::Sender<bool>,
 }
 
@@ -43,8 +48,11 @@ impl Reaps {
         let _ = self.pending.subscribe().wait_for(|pending| *pending == 0).await;
     }
 
-    /// Ends nothing any more: a connection that is being closed must not be held open.
-    pub(super) fn give_up(&self) {
+    /// Lets what is being killed be killed, for a moment, and then ends nothing any more: a connection that is being closed must
+    /// not be held open.
+    pub(super) async fn give_up(&self) {
+        let killed = async { self.kills.subscribe().wait_for(|kills| *kills == 0).await.map(drop) };
+        let _ = timeout(FAREWELL, killed).await;
         self.given_up.send_replace(true);
     }
 
@@ -57,13 +65,19 @@ impl Reaps {
 struct Reap {
     link: Arc<Link>,
     privilege: Option<Privilege>,
+    kills: bool,
 }
 
 impl Reap {
-    /// Counts from now on.
-    fn new(link: Arc<Link>, privilege: Option<Privilege>) -> Self {
+    /// Counts from now on. Another login's commands got the signal, and its shell may not look at sshd. Where the privilege was
+    /// not given, there is nothing to kill, and it is not asked for again: the password may be wrong. That there is room for
+    /// a session again must do then.
+    fn new(link: Arc<Link>, privilege: Option<Privilege>, begun: bool) -> Self {
+        let privilege = privilege.filter(|_| begun);
+        let kills = begun && (link.is_root || privilege.is_some());
         link.reaps.pending.send_modify(|pending| *pending += 1);
-        Self { link, privilege }
+        link.reaps.kills.send_modify(|count| *count += usize::from(kills));
+        Self { link, privilege, kills }
     }
 
     async fn run(self) {
@@ -75,13 +89,12 @@ impl Reap {
 
     async fn end(&self) {
         let until = Instant::now() + WORK;
-        // Another login's commands got the signal, and its shell may not look at sshd: that there is room again must do.
-        let script = if self.link.is_root || self.privilege.is_some() { SCRIPT } else { ":" };
+        let script = if self.kills { SCRIPT } else { ":" };
         let script = Command::Script(script.to_owned());
         let exec = Exec { privilege: self.privilege.clone(), ..Exec::new(script, WORK, 1024) };
         loop {
             sleep(SETTLE).await;
-            match on_channel(&self.link, &exec, Room::Now).await {
+            match on_channel(&self.link, &exec, Room::Now, None).await {
                 // Others may have all the sessions that the host grants, for now.
                 Err(Cut::Refused(_)) if Instant::now() < until => {}
                 // What it could not end stays; the caller already knows that the outcome is unknown.
@@ -93,6 +106,7 @@ impl Reap {
 
 impl Drop for Reap {
     fn drop(&mut self) {
+        self.link.reaps.kills.send_modify(|count| *count -= usize::from(self.kills));
         self.link.reaps.pending.send_modify(|pending| *pending -= 1);
     }
 }
@@ -101,11 +115,18 @@ impl Drop for Reap {
 pub(super) struct Reaper {
     link: Option<Arc<Link>>,
     privilege: Option<Privilege>,
+    begun: AtomicBool,
 }
 
 impl Reaper {
     pub(super) fn new(link: &Arc<Link>, privilege: Option<Privilege>) -> Self {
-        Self { link: Some(Arc::clone(link)), privilege }
+        let begun = AtomicBool::new(privilege.is_none());
+        Self { link: Some(Arc::clone(link)), privilege, begun }
+    }
+
+    /// Whether the command may have begun: to be set once a privilege that it needs is given.
+    pub(super) fn begun(&self) -> &AtomicBool {
+        &self.begun
     }
 
     /// The command is over.
@@ -122,7 +143,8 @@ impl Reaper {
     }
 
     fn begin(&mut self) -> Option<Reap> {
-        Some(Reap::new(self.link.take()?, self.privilege.take()))
+        let begun = self.begun.load(Ordering::Relaxed);
+        Some(Reap::new(self.link.take()?, self.privilege.take(), begun))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The SSH transport against OpenSSH's sshd, and against a server that misbehaves. Needs sshd; runs it as
 //! whoever runs the tests.
 
+mod agent;
 mod asked;
 mod auth;
 mod connect;

@@ -2,7 +2,9 @@
 //!
 //! Must never go on after a refusal, see the module above.
 
+use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use russh::client::{AuthResult, Handle};
 use russh::keys::agent::AgentIdentity;
@@ -11,6 +13,7 @@ use russh::keys::ssh_encoding::Encode as _;
 use russh::keys::ssh_key::private::KeypairData;
 use russh::keys::{Algorithm, Certificate, HashAlg, PrivateKey, PrivateKeyWithHashAlg};
 use russh::{AgentAuthError, SendError, Signer};
+use tokio::time::timeout;
 
 use super::super::failure::local;
 use super::super::guard::{Broken, Guard};
@@ -19,6 +22,9 @@ use super::refusal::{Refusal, Verdict};
 use super::{Credentials, Way, agent, questions};
 use crate::core::text::clean_line;
 use crate::ports::Question;
+
+/// How long an agent may take to sign, a person who is asked included.
+const SIGNING: Duration = Duration::from_secs(300);
 
 /// What came of a login.
 pub(in crate::ssh) enum Ending {
@@ -105,19 +111,17 @@ async fn attempt(
                 return Ok(Answer::Ours(Verdict::Sha1Only));
             };
             let binding = handle.agent_session_binding().cloned();
-            let mut agent = agent::for_host(socket, binding.as_ref()).await.map_err(Broken::Ours)?;
-            // It may wait for somebody to confirm, or to touch the key.
-            let told = patience.without(async {
-                match identity.as_ref().clone() {
-                    AgentIdentity::PublicKey { key, .. } => {
-                        handle.authenticate_publickey_with(user, key, hash, &mut agent).await
-                    }
-                    AgentIdentity::Certificate { certificate, .. } => {
-                        handle.authenticate_certificate_with(user, certificate, hash, &mut agent).await
-                    }
+            let agent = agent::for_host(socket, binding.as_ref()).await.map_err(Broken::Ours)?;
+            let mut agent = Touched { agent, patience };
+            let told = match identity.as_ref().clone() {
+                AgentIdentity::PublicKey { key, .. } => {
+                    handle.authenticate_publickey_with(user, key, hash, &mut agent).await
                 }
-            });
-            told.await.map_err(|error| agent_failed(socket, identity, &error))?
+                AgentIdentity::Certificate { certificate, .. } => {
+                    handle.authenticate_certificate_with(user, certificate, hash, &mut agent).await
+                }
+            };
+            told.map_err(|error| agent_failed(socket, identity, &error))?
         }
         Way::Password => {
             let question = Question::Password { user: user.to_owned(), jump: who.jump.clone() };
@@ -155,6 +159,30 @@ async fn hash_for(
         Some(hash) => Some(hash),
         None => Some(Some(HashAlg::Sha512)),
     })
+}
+
+/// An agent as a signer. It may wait for somebody to confirm, or to touch the key; only that time is not the login's, since
+/// the host must not have more of it than with any other way.
+struct Touched<'a, S> {
+    agent: S,
+    patience: &'a Patience,
+}
+
+impl<S: Signer<Error = AgentAuthError> + Send> Signer for Touched<'_, S> {
+    type Error = AgentAuthError;
+
+    async fn auth_sign(
+        &mut self,
+        identity: &AgentIdentity,
+        hash: Option<HashAlg>,
+        to_sign: Vec<u8>,
+    ) -> Result<Vec<u8>, AgentAuthError> {
+        let signing = timeout(SIGNING, self.agent.auth_sign(identity, hash, to_sign));
+        self.patience.without(signing).await.unwrap_or_else(|_| {
+            let why = format!("nothing came of it within {} s", SIGNING.as_secs());
+            Err(AgentAuthError::Key(io::Error::new(io::ErrorKind::TimedOut, why).into()))
+        })
+    }
 }
 
 /// Our own key as a signer: russh signs with certificates of RSA keys by SHA-1 unless it is told the hash, and takes that

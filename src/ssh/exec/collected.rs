@@ -83,6 +83,11 @@ impl Collected {
         }
     }
 
+    /// Whether whoever was asked for the privilege has let the command begin.
+    pub(super) fn has_begun(&self) -> bool {
+        self.gate.as_ref().is_none_or(Gate::is_open)
+    }
+
     /// What it comes to once nothing more will come.
     pub(super) fn finish(self, at: &str) -> Result<Output, SshError> {
         let gate = self.gate.filter(|gate| !gate.is_open());

@@ -8,6 +8,7 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::feed::Feed;
 use super::gate::Gate;
 use crate::core::template::sh_quote;
+use crate::core::text::clean_line;
 use crate::ports::{Command, Exec, Stdin};
 
 /// The longest line: the login's shell gets it as one argument, and Linux takes 128 KiB with the final NUL.
@@ -31,8 +32,13 @@ pub(super) fn prepare(exec: &Exec) -> Result<(Feed, Option<Gate>), String> {
                     permit it without a password"
             .to_owned());
     }
-    if words.is_empty() {
-        return Err("there is no command".to_owned());
+    match words.first() {
+        None => return Err("there is no command".to_owned()),
+        // The login's shell would take it for an option of its own.
+        Some(first) if first.starts_with('-') => {
+            return Err(format!("a command cannot begin with {}", clean_line(first.as_bytes(), 40)));
+        }
+        Some(_) => {}
     }
     let words = gate.as_ref().map(Gate::words).into_iter().flatten().chain(words);
     let line = words.fold("exec".to_owned(), |line, word| line + " " + &quote_if_needed(word));
@@ -101,6 +107,7 @@ mod tests {
     #[test]
     fn what_no_line_can_hold_is_said() {
         assert!(line(&argv(&[])).unwrap_err().contains("no command"));
+        assert_eq!(line(&argv(&["-l", "id"])).unwrap_err(), "a command cannot begin with -l");
         assert!(line(&argv(&["a\0"])).unwrap_err().contains("NUL"));
         assert!(line(&argv(&["a", &"x".repeat(LONGEST)])).unwrap_err().contains("at most 131071"));
         assert!(line(&exec(Command::Script("x".repeat(LONGEST * 2)))).is_ok());

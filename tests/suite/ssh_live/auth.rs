@@ -1,7 +1,7 @@
 //! Logging in to OpenSSH's sshd in every way: encrypted keys, certificates, an agent, passwords, questions, two factors.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 
 use egressctl::ports::{
@@ -9,6 +9,7 @@ use egressctl::ports::{
 };
 use egressctl::ssh::{Russh, Settings};
 
+use super::agent::Agent;
 use super::rig::{Keys, Person, Sshd, chmod, client_of, key, login, refusal, run};
 
 /// Logs in, and checks that it is a login that works.
@@ -117,44 +118,6 @@ async fn certificates_that_do_not_log_in() {
     for (certificate, part) in table {
         let message = refusal(&with(certificate), SshErrorKind::Local).await;
         assert!(message.contains(part), "{part}: {message}");
-    }
-}
-
-/// OpenSSH's agent, with keys.
-struct Agent {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Agent {
-    fn with(keys: &Keys, names: &[&str]) -> Self {
-        let socket = keys.path("agent");
-        let mut command = Command::new("ssh-agent");
-        let child = command.arg("-D").arg("-a").arg(&socket).stdout(Stdio::null()).spawn();
-        let agent = Self { child: child.expect("ssh-agent is needed"), socket };
-        for _ in 0..500 {
-            if agent.socket.exists() {
-                break;
-            }
-            std::thread::sleep(std::time::Duration::from_millis(10));
-        }
-        for name in names {
-            let mut add = Command::new("ssh-add");
-            add.arg("-q").arg(keys.path(name)).env("SSH_AUTH_SOCK", &agent.socket);
-            assert!(add.status().unwrap().success());
-        }
-        agent
-    }
-
-    fn method(&self, key: Option<AgentKey>) -> AuthMethod {
-        AuthMethod::Agent { socket: self.socket.clone(), key }
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -68,6 +68,29 @@ async fn the_wall_deadline_ends_the_command_there_too() {
     assert_eq!(run(&*session, "echo still").await.stdout, b"still\n");
 }
 
+#[tokio::test]
+async fn a_known_status_is_told_although_the_output_never_ends() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let text = "(i=0; while [ $i -lt 60 ]; do echo $i; sleep 0.2; i=$((i + 1)); done) & exit 7";
+    let output = session.exec(&Exec { wall: Duration::from_secs(3), ..script(text) }).await.unwrap();
+    assert_eq!(output.status, ExitStatus::Code(7));
+}
+
+#[tokio::test]
+async fn who_says_goodbye_ends_what_was_cut_off_first() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    let note = keys.path("pid");
+    let sleeper = script(format!("echo $$ > {}; exec sleep 600", note.display()));
+    let left = tokio::time::timeout(Duration::from_secs(2), session.exec(&sleeper)).await;
+    assert!(left.is_err());
+    session.close().await;
+    ends(std::fs::read_to_string(note).unwrap().trim()).await;
+}
+
 /// The sshd of a supervisor, which reads the output of whom it starts and starts others too.
 #[tokio::test]
 async fn only_what_the_connection_began_is_ended() {

@@ -10,11 +10,13 @@ use russh::{Channel, ChannelId, Sig};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
+use super::agent::Agent;
 use super::rig::{Keys, LOCAL, PATIENCE, connect, key, login, pinned, refusal, script};
 
 /// What the server does when asked to run something.
 #[derive(Debug, Clone, Copy)]
 enum Trick {
+    NeverDecide,
     EndWithoutStatus,
     SignalWithEscapes,
     RefuseToRun,
@@ -33,7 +35,10 @@ impl server::Handler for Trickster {
     type Error = russh::Error;
 
     async fn auth_publickey(&mut self, _: &str, _: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
-        Ok(Auth::Accept)
+        match self.0 {
+            Trick::NeverDecide => std::future::pending().await,
+            _ => Ok(Auth::Accept),
+        }
     }
 
     async fn channel_open_session(
@@ -54,6 +59,7 @@ impl server::Handler for Trickster {
     ) -> Result<(), russh::Error> {
         assert_eq!(line, b"exec /bin/sh -s");
         match self.0 {
+            Trick::NeverDecide => Ok(()),
             Trick::EndWithoutStatus => {
                 it.data(id, &b"half"[..])?;
                 it.close(id)
@@ -158,6 +164,22 @@ async fn a_hanging_command_is_killed_and_its_channel_closed() {
         let heard = tokio::time::timeout(PATIENCE, hears.recv()).await.expect("it hangs");
         assert_eq!(heard.as_deref(), Some(expected));
     }
+}
+
+/// The time of the login stands still while a person touches a key, not while the host thinks.
+#[tokio::test]
+async fn a_host_that_never_decides_on_an_agents_key_is_left() {
+    let keys = Keys::new();
+    let agent = Agent::with(&keys, &["id"]);
+    let (target, _hears) = server(&keys, Trick::NeverDecide, server::Config::default()).await;
+    let begun = std::time::Instant::now();
+    let within = Duration::from_secs(2);
+    refusal(
+        &Target { auth: vec![agent.method(None)], connect_within: within, ..target },
+        SshErrorKind::Unreachable,
+    )
+    .await;
+    assert!(begun.elapsed() < 5 * within, "{:?}", begun.elapsed());
 }
 
 #[tokio::test]

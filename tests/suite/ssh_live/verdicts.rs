@@ -62,7 +62,7 @@ fn nobody_is_an_error_unless_that_is_allowed() {
     // What is there is worked on, and what cannot be read stays an error.
     let answer = fleet.ask(&["run", "--allow-empty", "-l", "web-1:nobody", "--", "echo", "hi"]);
     assert_eq!((answer.code, answer.out.as_str()), (0, "-- web-1\n  hi\n"), "{}", answer.err);
-    assert_eq!(fleet.ask(&["run", "--allow-empty", "-l", "web[", "--", "true"]).code, 1);
+    assert_eq!(fleet.ask(&["run", "--allow-empty", "-l", "@none", "--", "true"]).code, 1);
 }
 
 #[test]
