@@ -43,7 +43,9 @@ async fn an_encrypted_key_is_asked_for_once() {
         });
         let ssh = client_of(&person);
         let (a, b) = tokio::join!(ssh.connect(&target), ssh.connect(&target));
-        assert!(a.is_ok() && b.is_ok() && ssh.connect(&target).await.is_ok(), "{name}");
+        for result in [a, b, ssh.connect(&target).await] {
+            assert!(result.is_ok(), "{name}: {:?}", result.err());
+        }
         let file = keys.path(name);
         let asked = [1, 2].map(|attempt| Question::Passphrase { file: file.clone(), attempt });
         assert_eq!(person.asked(), asked, "{name}");
