@@ -84,7 +84,7 @@ impl RunLock {
         }
         let mut file = open(path).map_err(failed)?;
         match file.try_lock_shared() {
-            Ok(()) => Ok(None),
+            Ok(()) => file.unlock().map(|()| None).map_err(failed),
             Err(TryLockError::WouldBlock) => Ok(Some(read(&mut file))),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
@@ -95,6 +95,8 @@ impl Drop for RunLock {
     fn drop(&mut self) {
         // What is left in the file is not believed unless the lock is held.
         let _ = self.0.set_len(0);
+        // Closing the file is not enough: a program that is being started meanwhile has a copy of it until it is executed.
+        let _ = self.0.unlock();
     }
 }
 
@@ -132,6 +134,18 @@ mod tests {
         let last = RunLock::take(&path, &owner("x"), Duration::ZERO).unwrap();
         assert_eq!(RunLock::holder(&path).unwrap(), Some(Some(owner("x"))), "no rest of a longer one");
         drop(last);
+    }
+
+    /// As between the fork and the exec of a child of another thread.
+    #[test]
+    fn it_is_let_go_although_a_copy_of_the_file_is_open() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = RunLock::take(&path, &owner("apply"), Duration::ZERO).unwrap();
+        let copy = held.0.try_clone().unwrap();
+        drop(held);
+        assert!(RunLock::holder(&path).unwrap().is_none());
+        drop(copy);
     }
 
     #[test]
