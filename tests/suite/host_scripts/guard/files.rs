@@ -92,3 +92,18 @@ fn where_only_a_file_is_missing_there_is_only_the_second_guard() {
         nothing_left(&host);
     });
 }
+
+#[test]
+fn files_that_were_edited_before_the_second_confirmation_are_not_confirmed() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let network = host.network();
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        host.write("rc.local", DEBIAN, 0o755);
+        assert_eq!(reverted(&phase(&host, &file, SECOND, 60)), "file-changed", "{shell:?}");
+        assert_eq!((host.network(), host.read("rc.local")), (network, DEBIAN.to_owned()), "{shell:?}");
+        nothing_left(&host);
+    });
+}

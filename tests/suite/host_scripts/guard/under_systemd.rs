@@ -39,7 +39,9 @@ case "$1 $2 $3" in
         [ -e "$file" ] || { echo NextElapseUSecMonotonic=infinity; exit 0; }
         read -r up seconds <"$file"
         at=$((${up%.*} + seconds))
-        echo "NextElapseUSecMonotonic=$((at / 3600))h $((at / 60 % 60))min $((at % 60)).${up#*.}1234s" ;;
+        months=
+        if [ "$at" -ge 2629800 ]; then months="$((at / 2629800))month " at=$((at % 2629800)); fi
+        echo "NextElapseUSecMonotonic=$months$((at / 3600))h $((at / 60 % 60))min $((at % 60)).${up#*.}1234s" ;;
     stop\ *) rm -f "$file"; kill -- -"$(cat "${file%.timer}.process")" ;;
     reset-failed\ *) ;;
     *) exit 1 ;;
@@ -86,6 +88,41 @@ fn a_timer_of_systemd_is_started_looked_at_and_stopped() {
 }
 
 #[test]
+fn a_host_that_has_been_up_for_months_has_a_timer_too() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        host.ok(
+            "echo '3456000.12 1.00' >/etc/stand-in/uptime; mount --bind /etc/stand-in/uptime /proc/uptime",
+        );
+        let file = host.changes();
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 60)), 1, "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+    });
+}
+
+/// What is left of a controller that died between confirming and clearing up.
+#[test]
+fn what_another_runs_guard_has_left_goes_with_its_boot_unit() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        let other = FOLDER.replace("feedc0de", "0ther");
+        host.ok(&format!(
+            "systemctl stop egressctl-guard-feedc0de-2.timer; mv {FOLDER}/armed.2 {FOLDER}/confirmed; mv {FOLDER} {other}; \
+             ip -4 rule del pref 4101"
+        ));
+        assert!(host.ok("find /etc/systemd -type f").contains("egressctl-guard.service"), "{shell:?}");
+        assert_eq!(armed(&phase(&host, &file, CHANGE, 60)), 1, "{shell:?}");
+        assert_eq!(phase(&host, &file, FIRST, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        assert_eq!(host.ok("find /etc/systemd -type f"), "/etc/systemd/system/multi-user.target.wants/x\n");
+        assert_eq!(host.read("rc.local"), written(&file), "{shell:?}");
+    });
+}
+
+#[test]
 fn a_timer_that_cannot_be_seen_is_no_timer() {
     on_every_shell(|shell| {
         let lies = [
@@ -119,6 +156,8 @@ fn a_boot_in_the_second_window_takes_the_files_back_before_the_network_comes_up(
         // The boot: what systemd would start, as it would start it.
         let unit = host.ok("cd /etc/systemd/system/sysinit.target.wants && readlink egressctl-guard.service && cat egressctl-guard.service");
         assert!(unit.contains("Before=network-pre.target"), "{unit}");
+        // systemd may start what such a target wants at any time, also before the boot that this is for.
+        assert!(unit.contains(&format!("ConditionPathExists=!{FOLDER}\n")), "{unit}");
         super::trials::boot_with(&host, || {
             let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
             host.ok(start);
