@@ -153,7 +153,8 @@ pub enum HostOutcome {
     Reverted(String),
     /// It failed; nothing was left half done.
     Failed(String),
-    /// It could not be reached; nothing was changed.
+    /// It could not be reached; nothing was changed. Of ad-hoc verbs also: the connection was lost after the login, and what came
+    /// of the command is not known (decision 25).
     Unreachable(String),
     /// It was refused before anything was changed.
     Refused(String),

@@ -6,7 +6,7 @@
 mod others;
 mod services;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::{Finding, RouteTarget};
 use crate::core::model::IfName;

@@ -6,7 +6,7 @@ use crate::core::observed::facts::{ConfigFile, Service, Socket, Space};
 use crate::core::plan::Severity;
 
 /// The host of `tests/plans/base.json` and what it should have.
-fn host() -> (Facts, RouteTarget) {
+pub(in crate::core::plan) fn host() -> (Facts, RouteTarget) {
     let seen: crate::core::plan::Observed =
         serde_json::from_str(include_str!("../../../../tests/plans/base.json")).unwrap();
     let facts = seen.facts.into_values().find_map(|facts| facts.seen().cloned()).unwrap();

@@ -30,19 +30,7 @@ fn what_older_versions_wrote_means_the_same() {
 
 #[test]
 fn a_marker_within_a_line_of_others_is_not_ours() {
-    let observed: crate::core::plan::Observed =
-        serde_json::from_str(include_str!("../../../../tests/plans/base.json")).unwrap();
-    let mut facts = observed.facts.into_values().next().unwrap().seen().cloned().unwrap();
+    let (mut facts, target) = crate::core::plan::compat::tests::host();
     facts.rc_local.content = Some("#!/bin/sh\n# by default thi# BEGIN egressctl\nexit 0\n".to_owned());
-    let target = RouteTarget {
-        mac: None,
-        address: None,
-        gateway: [172, 16, 0, 253].into(),
-        primary_ip: [172, 16, 0, 10].into(),
-        table: 101,
-        priority: 4101,
-        owner: Some(Owner::Networkd),
-        shim: false,
-    };
     assert_eq!(without_ours(&facts, &target), Ok(FileChanges::default()));
 }
