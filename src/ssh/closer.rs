@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::Msg;
-use russh::{Channel, ChannelWriteHalf, Sig};
+use russh::{Channel, ChannelOpenFailure, ChannelWriteHalf, Sig};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -13,21 +13,37 @@ use tokio::time::timeout;
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// How long a host may take to open a channel at all.
-const OPENING: Duration = Duration::from_secs(60);
+pub(super) const OPENING: Duration = Duration::from_secs(60);
 
-/// Waits for a channel. One that opens after the caller has stopped waiting is closed at once.
+/// Why there is no channel.
+#[derive(Debug)]
+pub(super) enum NotOpened {
+    /// The host says no.
+    Refused(ChannelOpenFailure),
+    /// The host says nothing for [`OPENING`].
+    Late,
+    /// The connection is gone.
+    Gone,
+}
+
+/// Waits for a channel. One that opens after the wait is over, or after the caller has stopped waiting, is closed at once.
 pub(super) async fn opened(
     opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
-) -> Result<Channel<Msg>, russh::Error> {
+) -> Result<Channel<Msg>, NotOpened> {
     let (sender, receiver) = oneshot::channel();
+    // It ends with the connection at the latest, which answers then.
     tokio::spawn(async move {
-        let channel = timeout(OPENING, opening).await.unwrap_or(Err(russh::Error::ConnectionTimeout));
-        if let Err(Ok(late)) = sender.send(channel) {
+        if let Err(Ok(late)) = sender.send(opening.await) {
             // If that fails, the connection is gone, and the channel with it.
             let _ = timeout(CLOSING, late.close()).await;
         }
     });
-    receiver.await.unwrap_or(Err(russh::Error::Disconnect))
+    match timeout(OPENING, receiver).await {
+        Ok(Ok(Ok(channel))) => Ok(channel),
+        Ok(Ok(Err(russh::Error::ChannelOpenFailure(why)))) => Err(NotOpened::Refused(why)),
+        Ok(Ok(Err(_)) | Err(_)) => Err(NotOpened::Gone),
+        Err(_) => Err(NotOpened::Late),
+    }
 }
 
 /// Closes the channel when dropped, unless told that it is closed.
@@ -79,4 +95,15 @@ async fn end(write: &ChannelWriteHalf<Msg>, kill: bool) {
     };
     // A connection that is gone has no channels left to close.
     let _ = timeout(CLOSING, farewell).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_host_that_says_nothing_is_not_taken_for_a_lost_connection() {
+        assert!(matches!(opened(std::future::pending()).await, Err(NotOpened::Late)));
+        assert!(matches!(opened(async { Err(russh::Error::Disconnect) }).await, Err(NotOpened::Gone)));
+    }
 }

@@ -7,19 +7,20 @@ mod feed;
 mod gate;
 mod line;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+pub(super) use self::gate::Begun;
+
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelOpenFailure};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use self::collected::{Collected, FLOOD};
 use self::feed::Activity;
 use super::FOREVER;
-use super::closer::{Closer, opened};
+use super::closer::{Closer, NotOpened, OPENING, opened};
 use super::failure::{failure, local, seconds};
 use super::link::Link;
 use super::reap::Reaper;
@@ -79,20 +80,24 @@ pub(super) async fn on_channel(
     link: &Arc<Link>,
     exec: &Exec,
     room: Room,
-    begun: Option<&AtomicBool>,
+    begun: Option<&OnceLock<Begun>>,
 ) -> Result<Output, Cut> {
     let wall = Instant::now() + exec.wall.min(FOREVER);
     let (feed, gate) = line::prepare(exec).map_err(|why| Cut::Told(local(format!("{}: {why}", link.at))))?;
-    let late = || Cut::Told(cut_off(link, &format!("did not end within {}", seconds(exec.wall))));
-    let channel = timeout_at(wall, open(link, room)).await.map_err(|_| late())??;
+    let cancelled = cancelled(exec.cancel.clone());
+    tokio::pin!(cancelled);
+    let channel = tokio::select! {
+        opened = open(link, room) => opened?,
+        () = &mut cancelled => return Err(Cut::Told(not_begun(link, SshErrorKind::Cancelled, "it was cancelled"))),
+        () = sleep_until(wall) => return Err(Cut::Told(late(link, exec.wall))),
+    };
     let (mut read, write) = channel.split();
     let write = Arc::new(write);
     // A signal would end sudo alone, and what it began could not be found any more.
     let closer = Closer::new(Arc::clone(&write), exec.privilege.is_none());
     let activity = Activity::new();
     let feeding = feed.send(&write, &activity);
-    let cancelled = cancelled(exec.cancel.clone());
-    tokio::pin!(feeding, cancelled);
+    tokio::pin!(feeding);
     let mut fed = false;
     let mut got = Collected::new(exec, gate);
     let stop = loop {
@@ -111,8 +116,9 @@ pub(super) async fn on_channel(
                 Some(message) => {
                     activity.note();
                     let fits = got.take(message);
-                    if let Some(begun) = begun.filter(|_| got.has_begun()) {
-                        begun.store(true, Ordering::Relaxed);
+                    if let (Some(told), Some(begun)) = (begun, got.begun()) {
+                        // It begins once.
+                        let _ = told.set(begun);
                     }
                     if !fits {
                         break Stop::Flood;
@@ -179,11 +185,12 @@ async fn open(link: &Arc<Link>, room: Room) -> Result<Channel<Msg>, Cut> {
         let through = Arc::clone(link);
         match opened(async move { through.handle.channel_open_session().await }).await {
             Ok(channel) => return Ok(channel),
-            Err(russh::Error::ChannelOpenFailure(why)) => match room {
+            Err(NotOpened::Refused(why)) => match room {
                 Room::AfterReaps if was_reaping || link.reaps.is_any() => link.reaps.over().await,
                 Room::AfterReaps | Room::Now => return Err(Cut::Refused(not_opened(link, &why))),
             },
-            Err(_) => return Err(Cut::Told(link.lost("a command was being started"))),
+            Err(NotOpened::Late) => return Err(Cut::Told(late(link, OPENING))),
+            Err(NotOpened::Gone) => return Err(Cut::Told(link.lost("a command was being started"))),
         }
     }
 }
@@ -202,6 +209,15 @@ fn cut_off(link: &Link, why: &str) -> SshError {
         SshErrorKind::Timeout,
         format!("{}: a command {why} and was cut off; its outcome is unknown", link.at),
     )
+}
+
+fn late(link: &Link, waited: Duration) -> SshError {
+    let why = format!("the host opened no session within {}", seconds(waited));
+    not_begun(link, SshErrorKind::Timeout, &why)
+}
+
+fn not_begun(link: &Link, kind: SshErrorKind, why: &str) -> SshError {
+    failure(kind, format!("{}: a command was not begun: {why}", link.at))
 }
 
 fn not_opened(link: &Link, why: &ChannelOpenFailure) -> SshError {

@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::cache::lock;
-use super::closer::opened;
+use super::closer::{NotOpened, OPENING, opened};
 use super::failure::{failure, no_answer};
 use super::link::Link;
 use super::patience::Patience;
@@ -210,14 +210,14 @@ pub(super) async fn open(
     });
     match patience.for_work(opening).await {
         Some(Ok(channel)) => Ok(Tunnel::new(channel, lease)),
-        Some(Err(russh::Error::ChannelOpenFailure(ChannelOpenFailure::ConnectFailed))) => {
+        Some(Err(NotOpened::Refused(ChannelOpenFailure::ConnectFailed))) => {
             let text = format!(
                 "{at}: the jump host gets no connection to it; is the host up, and does its security group admit the jump \
                  host?"
             );
             Err(Setback::passing(Passing::BehindJump, failure(SshErrorKind::Unreachable, text)))
         }
-        Some(Err(russh::Error::ChannelOpenFailure(why))) => {
+        Some(Err(NotOpened::Refused(why))) => {
             let message = match why {
                 ChannelOpenFailure::AdministrativelyProhibited => format!(
                     "{at}: the jump host does not forward there; allow it in its sshd_config (AllowTcpForwarding, PermitOpen)"
@@ -229,7 +229,10 @@ pub(super) async fn open(
             };
             Err(failure(SshErrorKind::Unreachable, message).into())
         }
-        Some(Err(_)) => Err(Setback::passing(Passing::JumpLost, link.lost("it was to forward a connection"))),
+        Some(Err(NotOpened::Gone)) => {
+            Err(Setback::passing(Passing::JumpLost, link.lost("it was to forward a connection")))
+        }
+        Some(Err(NotOpened::Late)) => Err(no_answer(&at, OPENING).into()),
         None => Err(no_answer(&at, patience.within()).into()),
     }
 }

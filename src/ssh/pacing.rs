@@ -76,18 +76,24 @@ impl Pacing {
         let door = self.door((target.address, target.port));
         let Target { user, auth, jumps, .. } = target.clone();
         let entrant = Entrant { user, auth, jumps };
-        let mut pilot = None;
-        if !door.has_admitted(&entrant) {
-            pilot = Some(Arc::clone(&door.pilot).lock_owned().await);
-            // Somebody else has tried it meanwhile.
-            if door.has_admitted(&entrant) {
-                pilot = None;
+        let check = || door.refusal(&entrant).map_or(Ok(()), Err);
+        let (pilot, permit) = loop {
+            let mut pilot = None;
+            if !door.has_admitted(&entrant) {
+                pilot = Some(Arc::clone(&door.pilot).lock_owned().await);
+                // Somebody else has tried it meanwhile.
+                if door.has_admitted(&entrant) {
+                    pilot = None;
+                }
             }
-        }
-        if let Some(error) = door.refusal(&entrant) {
-            return Err(error);
-        }
-        let permit = Arc::clone(&door.turns).acquire_owned().await.ok();
+            check()?;
+            let permit = Arc::clone(&door.turns).acquire_owned().await.ok();
+            check()?;
+            // What was admitted may be in doubt again by the time that it is let in.
+            if pilot.is_some() || door.has_admitted(&entrant) {
+                break (pilot, permit);
+            }
+        };
         let not_before = lock(&door.book).not_before;
         if let (Some(at), true) = (not_before, pilot.is_some()) {
             sleep_until(at).await;
@@ -217,6 +223,26 @@ mod tests {
         assert!(seconds_until(pacing.turn(&other)).await < 0.1, "whoever is in does not wait");
         tokio::time::sleep(REMEMBERED).await;
         assert!(pacing.turn(&here()).await.is_ok(), "a refusal is forgotten");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waited_for_a_turn_does_not_try_what_was_refused_meanwhile() {
+        let pacing = Arc::new(Pacing::new(2));
+        pacing.turn(&here()).await.ok().unwrap().ended(&Ok(()));
+        let (first, second) =
+            (pacing.turn(&here()).await.ok().unwrap(), pacing.turn(&here()).await.ok().unwrap());
+        let waiting = tokio::spawn({
+            let pacing = Arc::clone(&pacing);
+            async move { pacing.turn(&here()).await.is_err() }
+        });
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        first.ended(&failed(SshErrorKind::Auth));
+        assert!(waiting.await.unwrap(), "one refusal is enough");
+        second.ended(&failed(SshErrorKind::HostKeyChanged));
+        let other = target([10, 0, 0, 1], 22, "another");
+        let _pilot = pacing.turn(&other).await.ok().unwrap();
+        let third = target([10, 0, 0, 1], 22, "third");
+        assert!(is_waiting(pacing.turn(&third)).await, "one after the other again");
     }
 
     #[tokio::test(start_paused = true)]

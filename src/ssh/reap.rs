@@ -7,14 +7,13 @@
 //! Must never kill what belongs to another channel or another connection: only sessions begun by this connection's sshd
 //! process whose standard streams lead nowhere any more, and only if our own stream can be seen to lead there.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::exec::{Cut, Room, on_channel};
+use super::exec::{Begun, Cut, Room, on_channel};
 use super::link::Link;
 use crate::ports::{Command, Exec, Privilege};
 
@@ -65,19 +64,17 @@ impl Reaps {
 struct Reap {
     link: Arc<Link>,
     privilege: Option<Privilege>,
-    kills: bool,
+    kill: Option<String>,
 }
 
 impl Reap {
-    /// Counts from now on. Another login's commands got the signal, and its shell may not look at sshd. Where the privilege was
-    /// not given, there is nothing to kill, and it is not asked for again: the password may be wrong. That there is room for
-    /// a session again must do then.
-    fn new(link: Arc<Link>, privilege: Option<Privilege>, begun: bool) -> Self {
-        let privilege = privilege.filter(|_| begun);
-        let kills = begun && (link.is_root || privilege.is_some());
+    /// Counts from now on.
+    fn new(link: Arc<Link>, privilege: Option<Privilege>, begun: Option<Begun>) -> Self {
+        let kill = kill(link.is_root, privilege.as_ref(), begun);
+        let privilege = privilege.filter(|_| begun.is_some() && !link.is_root);
         link.reaps.pending.send_modify(|pending| *pending += 1);
-        link.reaps.kills.send_modify(|count| *count += usize::from(kills));
-        Self { link, privilege, kills }
+        link.reaps.kills.send_modify(|count| *count += usize::from(kill.is_some()));
+        Self { link, privilege, kill }
     }
 
     async fn run(self) {
@@ -89,8 +86,7 @@ impl Reap {
 
     async fn end(&self) {
         let until = Instant::now() + WORK;
-        let script = if self.kills { SCRIPT } else { ":" };
-        let script = Command::Script(script.to_owned());
+        let script = Command::Script(self.kill.clone().unwrap_or_else(|| ":".to_owned()));
         let exec = Exec { privilege: self.privilege.clone(), ..Exec::new(script, WORK, 1024) };
         loop {
             sleep(SETTLE).await;
@@ -104,9 +100,22 @@ impl Reap {
     }
 }
 
+/// What ends a command, if it has to be looked for. The command of a login other than root's got the signal. Where a privilege
+/// was not given, nothing runs, and it is not asked for again: the password may be wrong. That there is room for a session
+/// again must do then. Only root may look at sshd; somebody else ends the one process that said its number.
+fn kill(is_root: bool, privilege: Option<&Privilege>, begun: Option<Begun>) -> Option<String> {
+    let process = match (privilege, begun) {
+        (None, _) => return is_root.then(|| SCRIPT.to_owned()),
+        (Some(_), None) => return None,
+        (Some(privilege), Some(_)) if is_root || privilege.user == "root" => None,
+        (Some(_), Some(begun)) => Some(begun.process?),
+    };
+    Some(process.map_or_else(|| SCRIPT.to_owned(), |process| format!("wanted={process}\n{SCRIPT}")))
+}
+
 impl Drop for Reap {
     fn drop(&mut self) {
-        self.link.reaps.kills.send_modify(|count| *count -= usize::from(self.kills));
+        self.link.reaps.kills.send_modify(|count| *count -= usize::from(self.kill.is_some()));
         self.link.reaps.pending.send_modify(|pending| *pending -= 1);
     }
 }
@@ -115,17 +124,16 @@ impl Drop for Reap {
 pub(super) struct Reaper {
     link: Option<Arc<Link>>,
     privilege: Option<Privilege>,
-    begun: AtomicBool,
+    begun: OnceLock<Begun>,
 }
 
 impl Reaper {
     pub(super) fn new(link: &Arc<Link>, privilege: Option<Privilege>) -> Self {
-        let begun = AtomicBool::new(privilege.is_none());
-        Self { link: Some(Arc::clone(link)), privilege, begun }
+        Self { link: Some(Arc::clone(link)), privilege, begun: OnceLock::new() }
     }
 
-    /// Whether the command may have begun: to be set once a privilege that it needs is given.
-    pub(super) fn begun(&self) -> &AtomicBool {
+    /// The command, to be set once a privilege that it needs is given.
+    pub(super) fn begun(&self) -> &OnceLock<Begun> {
         &self.begun
     }
 
@@ -143,8 +151,7 @@ impl Reaper {
     }
 
     fn begin(&mut self) -> Option<Reap> {
-        let begun = self.begun.load(Ordering::Relaxed);
-        Some(Reap::new(self.link.take()?, self.privilege.take(), begun))
+        Some(Reap::new(self.link.take()?, self.privilege.take(), self.begun.get().copied()))
     }
 }
 

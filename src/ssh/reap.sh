@@ -1,5 +1,6 @@
 # Kills the sessions that this connection's sshd began and whose channel is closed, and all their descendants, and waits until
-# sshd has let go of the sessions: until then they count as open (MaxSessions). Linux, POSIX sh, readlink.
+# sshd has let go of the sessions: until then they count as open (MaxSessions). With wanted=PROCESS set before it: the one session
+# in which that process is, as far as we may, which serves users who may not look at sshd. Linux, POSIX sh, readlink.
 facts() {
     IFS= read -r line 2>/dev/null <"/proc/$1/stat" || return 1
     name=${line%)*} name=${name#*\(}
@@ -29,16 +30,25 @@ while facts "$process" && facts "$session" && own=$session && sshd=$parent && [ 
     case $name in sudo | doas) process=$sshd ;; *) break ;; esac
 done
 [ "${sshd:-1}" -gt 1 ] || exit 0
-# With streams that lead elsewhere, a terminal say, nothing can be told about those of others.
-look_at "$sshd"
-attached "$own" || exit 0
 lost=' '
-for process in /proc/[0-9]*; do
-    process=${process#/proc/}
-    facts "$process" || continue
-    [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || continue
-    attached "$process" || lost="$lost$process "
-done
+if [ "${wanted-}" ]; then
+    # Between it and sshd there may be sudo, which may have begun a session of its own for it.
+    process=$wanted
+    while facts "$process" && [ "$parent" -gt 1 ] && [ "$parent" != "$sshd" ]; do process=$parent; done
+    facts "$process" || exit 0
+    [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || exit 0
+    lost=" $process "
+else
+    # With streams that lead elsewhere, a terminal say, nothing can be told about those of others.
+    look_at "$sshd"
+    attached "$own" || exit 0
+    for process in /proc/[0-9]*; do
+        process=${process#/proc/}
+        facts "$process" || continue
+        [ "$parent" = "$sshd" ] && [ "$session" = "$process" ] && [ "$process" != "$own" ] || continue
+        attached "$process" || lost="$lost$process "
+    done
+fi
 sessions=$lost
 more=yes
 while [ "$more" ] && [ "$lost" != ' ' ]; do
@@ -51,7 +61,8 @@ while [ "$more" ] && [ "$lost" != ' ' ]; do
     done
 done
 for process in $lost; do
-    kill -s KILL "$process"
+    # What is not ours, sudo say, ends with what it waits for.
+    kill -s KILL "$process" 2>/dev/null
 done
 rounds=0
 for process in $sessions; do

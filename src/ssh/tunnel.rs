@@ -23,10 +23,7 @@ const UNREAD: usize = 8 * 1024 * 1024;
 
 /// One tunnel.
 pub(super) struct Tunnel {
-    incoming: mpsc::UnboundedReceiver<Vec<u8>>,
-    current: Vec<u8>,
-    taken: usize,
-    unread: Arc<AtomicUsize>,
+    inbox: Inbox,
     writer: Pin<Box<dyn AsyncWrite + Send>>,
     pump: AbortHandle,
     _closer: Closer,
@@ -42,7 +39,32 @@ impl Tunnel {
         let unread = Arc::new(AtomicUsize::new(0));
         let pump = tokio::spawn(pump(read, sender, Arc::clone(&unread))).abort_handle();
         let closer = Closer::new(Arc::new(write), false);
-        Self { incoming, current: vec![], taken: 0, unread, writer, pump, _closer: closer, _through: through }
+        let inbox = Inbox { incoming, current: vec![], taken: 0, unread };
+        Self { inbox, writer, pump, _closer: closer, _through: through }
+    }
+}
+
+/// What has come in and is not read yet.
+struct Inbox {
+    incoming: mpsc::UnboundedReceiver<Vec<u8>>,
+    current: Vec<u8>,
+    taken: usize,
+    unread: Arc<AtomicUsize>,
+}
+
+impl Inbox {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // An empty piece is allowed (RFC 4254, 5.2), and to a reader it would be the end.
+        while self.taken == self.current.len() {
+            let Some(next) = ready!(self.incoming.poll_recv(cx)) else { return Poll::Ready(Ok(())) };
+            self.unread.fetch_sub(next.len(), Ordering::Relaxed);
+            (self.current, self.taken) = (next, 0);
+        }
+        let part = self.current.get(self.taken..).unwrap_or_default();
+        let size = part.len().min(buf.remaining());
+        buf.put_slice(part.get(..size).unwrap_or_default());
+        self.taken += size;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -74,16 +96,7 @@ impl AsyncRead for Tunnel {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.taken == self.current.len() {
-            let Some(next) = ready!(self.incoming.poll_recv(cx)) else { return Poll::Ready(Ok(())) };
-            self.unread.fetch_sub(next.len(), Ordering::Relaxed);
-            (self.current, self.taken) = (next, 0);
-        }
-        let part = self.current.get(self.taken..).unwrap_or_default();
-        let size = part.len().min(buf.remaining());
-        buf.put_slice(part.get(..size).unwrap_or_default());
-        self.taken += size;
-        Poll::Ready(Ok(()))
+        self.inbox.poll_read(cx, buf)
     }
 }
 
@@ -98,5 +111,34 @@ impl AsyncWrite for Tunnel {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writer.as_mut().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_empty_piece_is_not_the_end() {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let pieces: [&[u8]; 4] = [b"", b"ab", b"", b"c"];
+        for piece in pieces {
+            sender.send(piece.to_vec()).unwrap();
+        }
+        drop(sender);
+        let mut inbox = Inbox { incoming, current: vec![], taken: 0, unread: Arc::new(AtomicUsize::new(3)) };
+        let mut got = Vec::new();
+        loop {
+            let mut part = [0];
+            let mut buf = ReadBuf::new(&mut part);
+            poll_fn(|cx| inbox.poll_read(cx, &mut buf)).await.unwrap();
+            match buf.filled() {
+                [] => break,
+                filled => got.extend_from_slice(filled),
+            }
+        }
+        assert_eq!((&got[..], inbox.unread.load(Ordering::Relaxed)), (&b"abc"[..], 0));
     }
 }

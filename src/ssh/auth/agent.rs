@@ -3,15 +3,19 @@
 //! Must never forward the agent, add to it or take from it, and never wait for it without end. The library bounds what one
 //! answer of an agent may be (256 KiB); a broken answer is an error of ours, not of the host.
 
+use std::convert::Infallible;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use russh::keys::agent::client::AgentClient;
 use russh::keys::agent::{AgentIdentity, AgentSessionBinding};
 use russh::keys::{Certificate, HashAlg, PublicKey};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 
+use super::super::cache::PathCache;
 use super::super::failure::local;
 use super::keys::{is_there, read_public};
 use crate::core::text::clean_line;
@@ -20,11 +24,44 @@ use crate::ports::{AgentKey, SshError};
 /// How long an agent may take to say what it holds.
 const LISTING: Duration = Duration::from_secs(5);
 
+/// How long the failure of one listing stands for all: many hosts need it at once, and none is to wait for each other's.
+const STANDS: Duration = Duration::from_secs(30);
+
 /// What an agent holds, or why that is not known.
 pub(super) struct Holdings(Result<Vec<AgentIdentity>, String>);
 
+/// What the agents hold, asked once each.
+pub(super) struct Agents(PathCache<Mutex<Option<Asked>>>);
+
+/// What an agent said, and when.
+struct Asked {
+    at: Instant,
+    held: Arc<Holdings>,
+}
+
+impl Agents {
+    pub(super) fn new() -> Self {
+        Self(PathCache::new())
+    }
+
+    /// What the agent at `socket` holds. One that did not say is asked again after [`STANDS`].
+    pub(super) async fn held_at(&self, socket: &Path) -> Arc<Holdings> {
+        let nothing = || async { Ok::<_, Infallible>(Mutex::new(None)) };
+        let Ok(cell) = self.0.get(socket, nothing).await;
+        let mut asked = cell.lock().await;
+        match &*asked {
+            Some(Asked { at, held }) if held.0.is_ok() || at.elapsed() < STANDS => Arc::clone(held),
+            Some(_) | None => {
+                let held = Arc::new(list(socket).await);
+                *asked = Some(Asked { at: Instant::now(), held: Arc::clone(&held) });
+                held
+            }
+        }
+    }
+}
+
 /// Asks the agent at `socket` what it holds.
-pub(super) async fn list(socket: &Path) -> Holdings {
+async fn list(socket: &Path) -> Holdings {
     let listing = async {
         connect(socket).await.map_err(|e| e.message)?.request_identities().await.map_err(|e| {
             let why = clean_line(e.to_string().as_bytes(), 200);
@@ -128,5 +165,21 @@ fn same(held: &AgentIdentity, wanted: &Public) -> bool {
             matches!((certificate.to_bytes(), wanted.to_bytes()), (Ok(held), Ok(wanted)) if held == wanted)
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_that_did_not_answer_is_asked_again_after_a_while() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, agents) = (folder.path().join("agent"), Agents::new());
+        let first = agents.held_at(&socket).await;
+        assert!(first.0.is_err());
+        assert!(Arc::ptr_eq(&first, &agents.held_at(&socket).await), "not once for each host");
+        tokio::time::advance(STANDS).await;
+        assert!(!Arc::ptr_eq(&first, &agents.held_at(&socket).await), "not for the whole run");
     }
 }

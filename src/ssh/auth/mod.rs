@@ -12,7 +12,7 @@ use russh::MethodKind;
 use russh::keys::agent::AgentIdentity;
 use russh::keys::{Certificate, HashAlg};
 
-use self::agent::Holdings;
+use self::agent::Agents;
 use self::keys::LoginKey;
 use super::cache::PathCache;
 use super::failure::local;
@@ -34,7 +34,7 @@ use self::refusal::Sort;
 pub(super) struct Custody {
     keys: PathCache<LoginKey>,
     certificates: PathCache<Certificate>,
-    agents: PathCache<Holdings>,
+    agents: Agents,
     answers: Arc<Answers>,
 }
 
@@ -67,7 +67,7 @@ impl Custody {
         Self {
             keys: PathCache::new(),
             certificates: PathCache::new(),
-            agents: PathCache::new(),
+            agents: Agents::new(),
             answers: Arc::new(Answers::new(asker)),
         }
     }
@@ -90,8 +90,7 @@ impl Custody {
                     self.key(key_file, Some(certificate_file), &mut missing).await?
                 }
                 AuthMethod::Agent { socket, key } => {
-                    let listing = || async { Ok::<_, SshError>(agent::list(socket).await) };
-                    let held = self.agents.get(socket, listing).await?;
+                    let held = self.agents.held_at(socket).await;
                     match agent::choose(socket, &held, key.as_ref()).await? {
                         Ok(identity) => {
                             Some(Way::Agent { socket: socket.clone(), identity: Box::new(identity) })

@@ -5,7 +5,7 @@
 use russh::{ChannelMsg, Sig};
 
 use super::super::failure::failure;
-use super::gate::Gate;
+use super::gate::{Begun, Gate};
 use crate::core::text::clean_line;
 use crate::ports::{Exec, ExitStatus, Hearing, Output, SshError, SshErrorKind, Stream};
 
@@ -83,14 +83,14 @@ impl Collected {
         }
     }
 
-    /// Whether whoever was asked for the privilege has let the command begin.
-    pub(super) fn has_begun(&self) -> bool {
-        self.gate.as_ref().is_none_or(Gate::is_open)
+    /// The command, once whoever was asked for its privilege has let it begin; never for one without a privilege.
+    pub(super) fn begun(&self) -> Option<Begun> {
+        self.gate.as_ref().and_then(Gate::begun)
     }
 
     /// What it comes to once nothing more will come.
     pub(super) fn finish(self, at: &str) -> Result<Output, SshError> {
-        let gate = self.gate.filter(|gate| !gate.is_open());
+        let gate = self.gate.filter(|gate| gate.begun().is_none());
         match (self.status, gate) {
             (Some(status), Some(gate)) => Err(gate.refusal(at, &status)),
             (Some(status), None) => Ok(Output { status, ..self.output }),

@@ -3,6 +3,8 @@
 //!
 //! Must never let a password out before it is asked for: if nobody asks, it would be the command's input.
 
+use std::num::NonZeroU32;
+
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::super::failure::{failure, quoted};
@@ -10,6 +12,8 @@ use crate::ports::{ExitStatus, Method, Privilege, SshError, SshErrorKind, Stream
 
 /// Text before the gate that is kept, to say why it stays shut.
 const HELD: usize = 16 * 1024;
+/// Digits of the longest number of a process.
+const LONGEST_NUMBER: usize = 10;
 /// What doas ends its question with; it lets nobody choose another one.
 const DOAS_QUESTION: &str = "assword: ";
 
@@ -22,14 +26,24 @@ pub(super) enum Ask {
     Input,
 }
 
+/// A command that has got its privilege.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::ssh) struct Begun {
+    /// Its process, as the host says.
+    pub(in crate::ssh) process: Option<NonZeroU32>,
+}
+
 /// Stands before the output of a command until the command itself has begun.
 pub(super) struct Gate {
     privilege: Privilege,
     prompt: String,
+    /// What the command says of itself before it begins, up to the number of its process.
     mark: String,
     held: Vec<u8>,
+    /// How much of it has been searched.
+    searched: usize,
     asked: usize,
-    open: bool,
+    begun: Option<Begun>,
     asks: UnboundedSender<Ask>,
 }
 
@@ -40,8 +54,8 @@ impl Gate {
             Method::Sudo => format!("[egressctl-{token}-password]"),
             Method::Doas => DOAS_QUESTION.to_owned(),
         };
-        let mark = format!("[egressctl-{token}-begun]");
-        Self { privilege, prompt, mark, held: Vec::new(), asked: 0, open: false, asks }
+        let mark = format!("[egressctl-{token}-begun-");
+        Self { privilege, prompt, mark, held: Vec::new(), searched: 0, asked: 0, begun: None, asks }
     }
 
     /// Where it listens: doas asks on a terminal, which has one stream only.
@@ -54,9 +68,9 @@ impl Gate {
         self.privilege.method == Method::Doas && self.privilege.password.is_some()
     }
 
-    /// Whether the command has begun.
-    pub(super) const fn is_open(&self) -> bool {
-        self.open
+    /// The command, once it has begun.
+    pub(super) const fn begun(&self) -> Option<Begun> {
+        self.begun
     }
 
     /// The words that go before the command's own: become somebody else, say so, be the command.
@@ -65,9 +79,9 @@ impl Gate {
         // Put together only there: a refusal may quote the command.
         let (front, back) = mark.split_at(mark.len() / 2);
         let begin = if self.is_terminal() {
-            format!("printf %s%s '{front}' '{back}'; exec \"$@\" </dev/null")
+            format!("printf '%s%s%s]' '{front}' '{back}' $$; exec \"$@\" </dev/null")
         } else {
-            format!("printf %s%s '{front}' '{back}' >&2; exec \"$@\"")
+            format!("printf '%s%s%s]' '{front}' '{back}' $$ >&2; exec \"$@\"")
         };
         // Its messages are to be understood here.
         let mut words = vec!["env", "LC_MESSAGES=C"];
@@ -83,29 +97,50 @@ impl Gate {
 
     /// Takes what the host says; gives what the command itself has said of it.
     pub(super) fn take(&mut self, data: &[u8]) -> Vec<u8> {
-        if self.open {
+        if self.begun.is_some() {
             return data.to_vec();
         }
         self.held.extend_from_slice(data);
-        // Whoever feeds the command is gone when it is being given up.
-        while let Some(at) = find(&self.held, &self.prompt) {
-            if find(&self.held, &self.mark).is_some_and(|mark| mark < at) {
-                break;
+        loop {
+            let (question, mark) = (self.find(&self.prompt), self.find(&self.mark));
+            match (question, mark) {
+                (Some(at), mark) if mark.is_none_or(|mark| at < mark) => {
+                    self.held.drain(at..at + self.prompt.len());
+                    self.searched = at;
+                    self.asked += 1;
+                    // Whoever feeds the command is gone when it is being given up.
+                    let _ = self.asks.send(Ask::Password);
+                }
+                (_, Some(at)) => return self.pass(at),
+                (_, None) => break,
             }
-            self.held.drain(at..at + self.prompt.len());
-            self.asked += 1;
-            let _ = self.asks.send(Ask::Password);
-        }
-        if let Some(at) = find(&self.held, &self.mark) {
-            self.open = true;
-            let _ = self.asks.send(Ask::Input);
-            let behind = self.held.split_off(at + self.mark.len());
-            self.held.clear();
-            return behind;
         }
         let excess = self.held.len().saturating_sub(HELD);
         self.held.drain(..excess);
+        // A word may have begun at the end of it.
+        self.searched = self.held.len().saturating_sub(self.prompt.len().max(self.mark.len()));
         Vec::new()
+    }
+
+    /// Opens, if the mark at `at` is there as a whole.
+    fn pass(&mut self, at: usize) -> Vec<u8> {
+        let number = at + self.mark.len();
+        let behind = self.held.get(number..).unwrap_or_default();
+        let end = behind.iter().take(LONGEST_NUMBER + 1).position(|byte| *byte == b']');
+        if end.is_none() && behind.len() <= LONGEST_NUMBER {
+            self.searched = at;
+            return Vec::new();
+        }
+        let number = end.and_then(|end| str::from_utf8(behind.get(..end)?).ok()?.parse().ok());
+        let behind = behind.get(end.map_or(0, |end| end + 1)..).unwrap_or_default().to_vec();
+        self.begun = Some(Begun { process: number });
+        self.held.clear();
+        let _ = self.asks.send(Ask::Input);
+        behind
+    }
+
+    fn find(&self, word: &str) -> Option<usize> {
+        find(self.held.get(self.searched..)?, word).map(|at| at + self.searched)
     }
 
     /// Why the command has not begun.
@@ -179,12 +214,34 @@ mod tests {
         }
         assert_eq!(asks.try_recv(), Ok(Ask::Password));
         assert_eq!(
-            gate.take(b"\n[egressctl-t-begun]own [egressctl-t-password]"),
+            gate.take(b"\n[egressctl-t-begun-41]own [egressctl-t-password]"),
             b"own [egressctl-t-password]"
         );
         assert_eq!(asks.try_recv(), Ok(Ask::Input));
-        assert!(gate.is_open() && asks.try_recv().is_err());
+        assert!(gate.begun().unwrap().process == NonZeroU32::new(41) && asks.try_recv().is_err());
         assert_eq!(gate.take(b"more"), b"more");
+    }
+
+    #[test]
+    fn the_mark_may_come_in_pieces_and_hold_nonsense() {
+        let begun = |pieces: &[&str]| {
+            let (mut gate, _asks) = gate(Method::Sudo, true);
+            let behind: Vec<u8> = pieces.iter().flat_map(|piece| gate.take(piece.as_bytes())).collect();
+            (gate.begun().map(|begun| begun.process), String::from_utf8(behind).unwrap())
+        };
+        let all = "[egressctl-t-password]\n[egressctl-t-begun-65536]own";
+        for at in 0..all.len() - 3 {
+            let (front, back) = all.split_at(at);
+            assert_eq!(begun(&[front, back]), (Some(NonZeroU32::new(65_536)), "own".to_owned()), "{at}");
+        }
+        let bytes: Vec<String> = all.chars().map(String::from).collect();
+        let bytes: Vec<&str> = bytes.iter().map(String::as_str).collect();
+        assert_eq!(begun(&bytes), (Some(NonZeroU32::new(65_536)), "own".to_owned()));
+        for nonsense in ["x]own", "0]own", "]own", "99999999999]own", "-1]own"] {
+            let (process, _) = begun(&[&format!("[egressctl-t-begun-{nonsense}")]);
+            assert_eq!(process, Some(None), "{nonsense}");
+        }
+        assert_eq!(begun(&["[egressctl-t-begun-4194304"]).0, None, "its end is not there yet");
     }
 
     #[test]
@@ -209,7 +266,7 @@ mod tests {
             (
                 Method::Sudo,
                 false,
-                "Sorry, user a is not allowed to execute '/bin/sh -c printf %s%s '[egressctl' '-t-begun]'",
+                "Sorry, user a is not allowed to execute '/bin/sh -c printf %s%s '[egressctl' '-t-begun-'",
                 "does not let",
             ),
             (Method::Sudo, true, "[egressctl-t-password]sudo: 1 incorrect password attempt\n", "tried once"),

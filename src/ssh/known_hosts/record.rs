@@ -2,11 +2,13 @@
 //!
 //! Must never change a line that is there, and never record a key for a name that has another one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -14,6 +16,11 @@ use sha1::Sha1;
 
 use super::{Findings, KeyBlob, KnownHosts, Verdict};
 use crate::core::ssh_config::bare_name;
+
+/// How long another process may hold a file's lock.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often the lock is tried.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// A key and the names to record it under.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +63,7 @@ pub(in crate::ssh) struct Read {
 
 /// Appends what is not there yet, and returns what there is now. A file that still has the length that it had `before` is
 /// not read again: all that came to it since is then known to the caller, who appended it. Blocks while another process
-/// holds the lock.
+/// holds the lock, [`PATIENCE`] at most.
 pub(in crate::ssh) fn append(
     path: &Path,
     additions: &[Addition],
@@ -67,25 +74,57 @@ pub(in crate::ssh) fn append(
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let is_new = !path.exists();
     let mut file = OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(path)?;
-    file.lock()?;
+    lock(&file, PATIENCE)?;
+    let appended = append_to(&mut file, additions, hashed, before, path);
+    // By hand: a process that is being started may have a copy of it for a moment, and closing ours would not do.
+    file.unlock()?;
+    if is_new && appended.is_ok() {
+        File::open(folder)?.sync_all()?;
+    }
+    appended
+}
+
+/// Waits for the lock, which others hold for one write only.
+fn lock(file: &File, patience: Duration) -> io::Result<()> {
+    let until = Instant::now() + patience;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(RETRY),
+            Err(TryLockError::WouldBlock) => {
+                let why = format!(
+                    "another process has held its lock for {} s; end that process (lslocks shows it), and run again",
+                    patience.as_secs_f32()
+                );
+                return Err(io::Error::new(io::ErrorKind::TimedOut, why));
+            }
+        }
+    }
+}
+
+fn append_to(
+    file: &mut File,
+    additions: &[Addition],
+    hashed: bool,
+    before: Option<Read>,
+    path: &Path,
+) -> Result<Read, NotRecorded> {
     let length = file.metadata()?.len();
     let known = match before {
         Some(before) if before.length == length => before.known,
-        Some(_) | None => Arc::new(KnownHosts::parse(&path.display().to_string(), &text(&mut file)?)),
+        Some(_) | None => Arc::new(KnownHosts::parse(&path.display().to_string(), &text(file)?)),
     };
     let wanted = not_there(&known, additions)?;
     if wanted.is_empty() {
         return Ok(Read { length, known });
     }
-    let mut text = if ends_its_line(&mut file, length)? { String::new() } else { "\n".to_owned() };
+    let mut text = if ends_its_line(file, length)? { String::new() } else { "\n".to_owned() };
     for addition in wanted {
         text.push_str(&lines(addition, hashed)?);
     }
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    if is_new {
-        File::open(folder)?.sync_all()?;
-    }
     Ok(Read { length: file.metadata()?.len(), known })
 }
 
@@ -148,4 +187,26 @@ fn hash(name: &str) -> io::Result<String> {
     let mac = Hmac::<Sha1>::new_from_slice(&salt).map_err(io::Error::other)?;
     let hash = mac.chain_update(name.as_bytes()).finalize().into_bytes();
     Ok(format!("|1|{}|{}", BASE64.encode(&salt), BASE64.encode(&hash)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_held_is_not_waited_for_without_end() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let open = || File::open(path.path()).unwrap();
+        let (theirs, ours) = (open(), open());
+        theirs.lock().unwrap();
+        let error = lock(&ours, Duration::from_millis(60)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().contains("lslocks"), "{error}");
+        let letting_go = thread::spawn(move || {
+            thread::sleep(RETRY);
+            theirs.unlock().unwrap();
+        });
+        lock(&ours, PATIENCE).unwrap();
+        letting_go.join().unwrap();
+    }
 }

@@ -17,6 +17,8 @@ use super::rig::{Keys, LOCAL, PATIENCE, connect, key, login, pinned, refusal, sc
 #[derive(Debug, Clone, Copy)]
 enum Trick {
     NeverDecide,
+    /// Opens a channel after this time only.
+    OpenLate(Duration),
     EndWithoutStatus,
     SignalWithEscapes,
     RefuseToRun,
@@ -47,7 +49,14 @@ impl server::Handler for Trickster {
         reply: server::ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), russh::Error> {
-        reply.accept().await;
+        let Trick::OpenLate(after) = self.0 else {
+            reply.accept().await;
+            return Ok(());
+        };
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            reply.accept().await;
+        });
         Ok(())
     }
 
@@ -59,7 +68,7 @@ impl server::Handler for Trickster {
     ) -> Result<(), russh::Error> {
         assert_eq!(line, b"exec /bin/sh -s");
         match self.0 {
-            Trick::NeverDecide => Ok(()),
+            Trick::NeverDecide | Trick::OpenLate(_) => Ok(()),
             Trick::EndWithoutStatus => {
                 it.data(id, &b"half"[..])?;
                 it.close(id)
@@ -164,6 +173,37 @@ async fn a_hanging_command_is_killed_and_its_channel_closed() {
         let heard = tokio::time::timeout(PATIENCE, hears.recv()).await.expect("it hangs");
         assert_eq!(heard.as_deref(), Some(expected));
     }
+}
+
+#[tokio::test]
+async fn a_channel_that_opens_late_is_closed_and_nothing_is_begun_on_it() {
+    let keys = Keys::new();
+    let late = Trick::OpenLate(Duration::from_secs(1));
+    let (target, mut hears) = server(&keys, late, server::Config::default()).await;
+    let session = connect(&target).await.unwrap();
+    let exec = Exec { wall: Duration::from_millis(100), ..script("echo x") };
+    let error = session.exec(&exec).await.unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Timeout, "{error}");
+    assert!(error.message.contains("was not begun"), "{error}");
+    let heard = tokio::time::timeout(PATIENCE, hears.recv()).await.expect("it hangs");
+    assert_eq!(heard.as_deref(), Some("close"));
+}
+
+#[tokio::test]
+async fn a_wish_to_stop_is_heard_while_a_channel_is_being_opened() {
+    let keys = Keys::new();
+    let never = Trick::OpenLate(PATIENCE * 10);
+    let session = connect(&server(&keys, never, server::Config::default()).await.0).await.unwrap();
+    let (wish, wished) = tokio::sync::watch::channel(false);
+    let exec = Exec { cancel: Some(wished), ..script("echo x") };
+    let running = session.exec(&exec);
+    let wishing = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        wish.send_replace(true);
+    };
+    let both = async { tokio::join!(running, wishing).0 };
+    let error = tokio::time::timeout(PATIENCE, both).await.expect("it is not heard").unwrap_err();
+    assert_eq!(error.kind, SshErrorKind::Cancelled, "{error}");
 }
 
 /// The time of the login stands still while a person touches a key, not while the host thinks.

@@ -35,8 +35,8 @@ impl Host {
             let path = etc.path().join(name);
             fs::write(&path, fs::read_to_string(&path).unwrap() + line).unwrap();
         };
-        add("passwd", "ann:x:61001:61001::/:/bin/sh\n");
-        add("group", "ann:x:61001:\n");
+        add("passwd", "ann:x:61001:61001::/:/bin/sh\nbob:x:61002:61002::/:/bin/sh\n");
+        add("group", "ann:x:61001:\nbob:x:61002:\n");
         add("shadow", &format!("ann:{HASH}:19000:0:99999:7:::\n"));
         fs::write(etc.path().join("sudoers"), format!("root ALL=(ALL) ALL\n{sudoers}\n")).unwrap();
         chmod(&etc.path().join("sudoers"), 0o440);
@@ -59,7 +59,11 @@ impl Host {
     }
 
     async fn log_in(&self) -> Box<dyn Session> {
-        connect(&Target { user: "ann".to_owned(), ..self.sshd.target(&self.keys) }).await.unwrap()
+        self.log_in_as("ann").await
+    }
+
+    async fn log_in_as(&self, user: &str) -> Box<dyn Session> {
+        connect(&Target { user: user.to_owned(), ..self.sshd.target(&self.keys) }).await.unwrap()
     }
 }
 
@@ -184,20 +188,30 @@ async fn a_command_of_somebody_else_is_ended_too() {
     if !is_root() {
         return stand_in().await;
     }
-    let rules = ["ann ALL=(ALL) NOPASSWD: ALL", "Defaults use_pty\nann ALL=(ALL) ALL"];
-    for (rules, password) in rules.into_iter().zip([None, Some(PASSWORD)]) {
+    let (free, asking) = ("ann ALL=(ALL) NOPASSWD: ALL", "Defaults use_pty\nann ALL=(ALL) ALL");
+    let cases = [
+        (free, None, "ann", "root"),
+        (asking, Some(PASSWORD), "ann", "root"),
+        (free, None, "ann", "bob"),
+        (asking, Some(PASSWORD), "ann", "bob"),
+        (asking, None, "root", "bob"),
+    ];
+    for (rules, password, login, user) in cases {
         let host = Host::new(rules, "");
-        let session = host.log_in().await;
+        let session = host.log_in_as(login).await;
+        let by = |method, password| by(method, password).map(|by| Privilege { user: user.to_owned(), ..by });
         let note = host.keys.path("pids");
+        fs::write(&note, "").unwrap();
+        chmod(&note, 0o666);
         let text = format!(
             "exec 9>{}; sleep 600 & echo $$ $! >&9; setsid sh -c 'echo $$ >&9; sleep 601'; echo late",
             note.display()
         );
         let late = Exec { wall: Duration::from_secs(4), ..as_root(&text, by(Method::Sudo, password)) };
         let error = session.exec(&late).await.unwrap_err();
-        assert_eq!(error.kind, SshErrorKind::Timeout, "{rules}: {error}");
+        assert_eq!(error.kind, SshErrorKind::Timeout, "{rules}: {login} as {user}: {error}");
         let pids = fs::read_to_string(&note).unwrap();
-        assert_eq!(pids.split_whitespace().count(), 3, "{pids}");
+        assert_eq!(pids.split_whitespace().count(), 3, "{login} as {user}: {pids}");
         for pid in pids.split_whitespace() {
             ends(pid).await;
         }
