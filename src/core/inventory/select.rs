@@ -105,10 +105,11 @@ pub fn select<'a, H: Named>(hosts: &'a [H], pattern: &str, lists: &Lists) -> Res
     selected(hosts, pattern, lists, false)
 }
 
-/// The same, but nobody is an answer too: a term may match nothing, and all of them together may leave no host.
+/// The same, but nobody is an answer too: a list may be empty, and all terms together may leave no host. Where some host is
+/// left, each name still has to match something: a misspelt exclusion must not select what it was to keep out.
 ///
 /// # Errors
-/// The pattern cannot be read.
+/// The pattern cannot be read, or the first name that matches nothing although hosts are left.
 pub fn select_any<'a, H: Named>(
     hosts: &'a [H],
     pattern: &str,
@@ -125,6 +126,7 @@ fn selected<'a, H: Named>(
 ) -> Result<Vec<&'a H>, SelectError> {
     let terms = terms(pattern)?;
     let mut chosen = BTreeSet::new();
+    let mut misspelt = None;
     if !terms.iter().any(|term| term.sign == Sign::Union) {
         chosen.extend(0..hosts.len());
     }
@@ -135,10 +137,16 @@ fn selected<'a, H: Named>(
                     Err(SelectError::EmptyList { .. }) if may_be_none => Vec::new(),
                     listed => listed?,
                 },
-                None => matches(hosts, term),
+                None => {
+                    let matched = matches(hosts, term);
+                    if matched.is_empty() && misspelt.is_none() {
+                        misspelt = Some(no_match(hosts, term));
+                    }
+                    matched
+                }
             };
-            if matched.is_empty() && !may_be_none {
-                return Err(no_match(hosts, term));
+            if !may_be_none && let Some(error) = misspelt {
+                return Err(error);
             }
             match sign {
                 Sign::Union => chosen.extend(matched),
@@ -147,8 +155,12 @@ fn selected<'a, H: Named>(
             }
         }
     }
-    if chosen.is_empty() && !may_be_none {
-        return Err(SelectError::Nobody { pattern: pattern.to_owned() });
+    match misspelt {
+        Some(error) if !chosen.is_empty() => return Err(error),
+        None if chosen.is_empty() && !may_be_none => {
+            return Err(SelectError::Nobody { pattern: pattern.to_owned() });
+        }
+        Some(_) | None => {}
     }
     Ok(chosen.into_iter().filter_map(|index| hosts.get(index)).collect())
 }

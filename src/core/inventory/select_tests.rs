@@ -99,6 +99,31 @@ fn a_term_that_matches_nothing_is_an_error_that_helps() {
 }
 
 #[test]
+fn where_nobody_will_do_a_name_is_not_misspelt_beside_others() {
+    let known: Lists = [("failed".to_owned(), BTreeSet::new())].into();
+    for (pattern, expected) in [
+        ("nobody", Ok(0)),
+        ("web:!web", Ok(0)),
+        ("web:&nobody", Ok(0)),
+        ("@failed", Ok(0)),
+        ("web:!@failed", Ok(3)),
+        ("web:@failed", Ok(3)),
+        ("web:!nobody", Err("!nobody")),
+        ("web:nobody", Err("nobody")),
+        ("!nobody", Err("!nobody")),
+    ] {
+        let fleet = fleet();
+        let found = select_any(&fleet.hosts, pattern, &known).map(|hosts| hosts.len());
+        let expected = expected.map_err(str::to_owned);
+        let found = found.map_err(|error| match error {
+            SelectError::NoMatch { term, .. } => term,
+            other => panic!("{other}"),
+        });
+        assert_eq!(found, expected, "{pattern}");
+    }
+}
+
+#[test]
 fn lists_stand_for_the_hosts_on_them() {
     let name = |text: &str| text.parse::<HostName>().unwrap();
     let known: Lists = [
