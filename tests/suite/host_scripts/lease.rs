@@ -97,7 +97,7 @@ fn a_host_that_cannot_keep_one_says_so_and_a_killed_attempt_is_no_obstacle() {
         );
         assert_eq!(run(&host, &script(LeaseVerb::Release, 1, 600)).end, LeaseEnd::Released);
         assert_eq!(host.ok("find /run -mindepth 3"), "/run/egressctl/steps/b\n", "{shell:?}");
-        host.ok("mount -o remount,ro /run");
+        host.ok("mount -o remount,bind,ro /run");
         let end = run(&host, &script(LeaseVerb::Acquire, 1, 600)).end;
         assert_eq!(end, LeaseEnd::Refused("/run/egressctl/lease cannot be written".to_owned()), "{shell:?}");
     });

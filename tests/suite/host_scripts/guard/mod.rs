@@ -116,7 +116,7 @@ fn a_change_that_cuts_the_way_to_us_is_taken_back() {
 fn without_a_way_back_nothing_is_changed() {
     on_every_shell(|shell| {
         let cases: [(&str, &str); 3] = [
-            ("no-guard", "mount -o remount,ro /run"),
+            ("no-guard", "mount -o remount,bind,ro /run"),
             ("no-guard", "mkdir /run/nothing; mount --bind /dev/null \"$(command -v sha256sum)\""),
             (
                 "guarded",
