@@ -82,6 +82,24 @@ pub(crate) struct Host {
 
 pub(crate) const SHELLS: [&[&str]; 3] = [&["dash"], &["bash", "--posix"], &["busybox", "sh"]];
 
+/// Daemons stay root, which is the only user of a namespace that somebody else than root makes.
+fn with_one_user(text: &str) -> String {
+    let line = |line: &str| {
+        let mut fields: Vec<&str> = line.split(':').collect();
+        if let [name, _, numbers @ ..] = &mut fields[..]
+            && ["systemd-network", "messagebus"].contains(name)
+        {
+            numbers
+                .iter_mut()
+                .take(2)
+                .filter(|field| field.parse::<u32>().is_ok())
+                .for_each(|field| *field = "0");
+        }
+        fields.join(":") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
 impl Host {
     /// A host whose scripts are run by this shell, with an unconfigured secondary interface.
     pub(crate) fn new(shell: &'static [&'static str]) -> Self {
@@ -90,6 +108,12 @@ impl Host {
         let etc = tempfile::tempdir().unwrap();
         for name in ["os-release", "passwd", "group", "nsswitch.conf", "ld.so.cache"] {
             let _ = fs::copy(format!("/etc/{name}"), etc.path().join(name));
+        }
+        if user {
+            for name in ["passwd", "group"] {
+                let file = etc.path().join(name);
+                fs::write(&file, with_one_user(&fs::read_to_string(&file).unwrap())).unwrap();
+            }
         }
         let mut args = vec!["--fork", "--pid", "--kill-child", "--net", "--mount"];
         if user {
