@@ -10,7 +10,8 @@ use std::sync::Mutex;
 use egressctl::core::observed::applied::ApplyEnd;
 use egressctl::core::plan::route::host_changes;
 
-use super::host::{Host, SHELLS, target, templates};
+use super::host::{Host, SHELLS, debian, target, templates};
+use super::on_every_shell;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rc_local");
@@ -90,4 +91,28 @@ fn every_shape_is_applied_run_and_taken_back() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn the_lines_touch_no_rule_that_is_not_exactly_theirs() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        host.write("iproute2/rt_tables", "255 local\n254 main\n253 default\n101 eip\n", 0o644);
+        let changes = host.changes();
+        assert_eq!(host.apply(&target(), &changes).end, ApplyEnd::Ok, "{shell:?}");
+        // Somebody else's come before ours, by the same address; at our priority too, where nobody else should be.
+        let strangers = "30: from 172.16.0.20 to 10.9.0.0/16 lookup 77\n40: from 172.16.0.20 lookup 7\n\
+            4101: from 172.16.0.20 lookup 78\n";
+        let ours = "4101: from 172.16.0.20 lookup eip\n";
+        let rules = || {
+            let lines = host.ok("ip -4 rule show | grep 172.16.0.20 | tr -s '\\t ' ' ' | sed 's/ $//; s/ proto static//' | sort -n -s");
+            lines.replace(ours, "") + if lines.matches(ours).count() == 1 { ours } else { "not once ours" }
+        };
+        host.forget();
+        host.ok("ip rule add from 172.16.0.20 lookup 7 pref 40; ip rule add from 172.16.0.20 lookup 78 pref 4101
+            ip rule add from 172.16.0.20 to 10.9.0.0/16 lookup 77 pref 30
+            ip rule add from 172.16.0.20 lookup 101 pref 50; ip rule add from 172.16.0.20 lookup 101 pref 4101 protocol static
+            /etc/rc.local");
+        assert_eq!(rules(), format!("{strangers}{ours}"), "{shell:?}");
+    });
 }

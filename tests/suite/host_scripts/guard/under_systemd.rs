@@ -1,5 +1,6 @@
 //! The branch for hosts where systemd is process 1, which cannot be had in a namespace: a stand-in takes the place of systemd-run
-//! and systemctl. It knows the options that are given here and refuses all others, and prints what systemd 252 prints.
+//! and systemctl. It knows the options that are given here, refuses all others and what
+//! systemd 219 does not know, and prints what systemd 252 prints.
 
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::route::HostChanges;
@@ -17,7 +18,8 @@ for word; do
     case $word in
         --unit=egressctl-guard-????????-[12]) unit=${word#*=} ;;
         --on-active=*) seconds=${word#*=} ;;
-        --timer-property=AccuracySec=1s | --property=Type=oneshot) ;;
+        --timer-property=AccuracySec=1s | --service-type=oneshot) ;;
+        --property=Type=*) echo "Unknown assignment ${word#*=}." >&2; exit 1 ;;
         -*) echo "unknown option $word" >&2; exit 1 ;;
         *) words+=("$word") ;;
     esac
