@@ -2,6 +2,7 @@
 //! and systemctl. It knows the options that are given here, refuses all others and what
 //! systemd 219 does not know, and prints what systemd 252 prints.
 
+use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::route::HostChanges;
 
@@ -144,6 +145,58 @@ fn a_timer_that_cannot_be_seen_is_no_timer() {
             );
             assert_eq!(host.network(), network, "{shell:?} {lie}");
         }
+    });
+}
+
+#[test]
+fn nothing_is_confirmed_while_a_boot_would_still_take_it_back() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        // What is mounted cannot be removed.
+        let unit = "/etc/systemd/system/egressctl-guard.service";
+        host.ok(&format!("mount --bind {unit} {unit}"));
+        for _ in 0..2 {
+            let report = phase(&host, &file, SECOND, 60);
+            assert!(
+                matches!(&report.end, ApplyEnd::NotReverted { detail, .. } if detail.contains(FOLDER)),
+                "{shell:?} {report:?}"
+            );
+            assert_eq!(report.guard, None, "{shell:?}");
+        }
+        host.ok(&format!("umount {unit}"));
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        nothing_left(&host);
+        assert!(host.changes().is_empty(), "{shell:?}");
+    });
+}
+
+#[test]
+fn what_a_boot_cannot_give_back_is_told_and_its_copy_stays() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        let unit = host.ok("cat /etc/systemd/system/egressctl-guard.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let mut told = String::new();
+        super::trials::boot_with(&host, || {
+            host.ok("mount --bind /etc/rc.local /etc/rc.local");
+            told = host.ok(&format!("if {start} 2>&1; then echo it says that all is well; fi"));
+            host.ok("umount /etc/rc.local");
+        });
+        let copies = FOLDER.replace("/run/egressctl/guard", "/var/lib/egressctl");
+        assert!(told.contains("/etc/rc.local") && told.contains(&copies), "{shell:?}: {told}");
+        assert!(!told.contains("all is well"), "{shell:?}: {told}");
+        assert_eq!(host.ok(&format!("cat {copies}/files/1/before")), DEBIAN, "{shell:?}");
+        // No later boot takes back what somebody may have confirmed by then.
+        assert_eq!(
+            host.ok("find /etc/systemd -type f -o -type l"),
+            "/etc/systemd/system/multi-user.target.wants/x\n"
+        );
     });
 }
 
