@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod by_line;
 #[cfg(test)]
+mod duplicates;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 pub(crate) mod host;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use egressctl::core::observed::applied::ApplyEnd;
+use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::route::host_changes;
 
 use super::host::{Host, SHELLS, debian, target, templates};
@@ -91,6 +92,42 @@ fn every_shape_is_applied_run_and_taken_back() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn the_lines_of_an_earlier_target_end_when_others_take_their_place() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let first = host.changes();
+        assert_eq!(host.apply(&target(), &first).end, ApplyEnd::Ok, "{shell:?}");
+        let later = RouteTarget { priority: 4200, ..target() };
+        let second = host.changes_for(&later);
+        host.reboot();
+        host.write("rc.local", second.files[0].after.as_deref().unwrap(), 0o755);
+        // Every two seconds they look.
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        host.ok("while ip -4 rule del from 172.16.0.20; do :; done; sleep 5");
+        assert!(!host.network().contains("172.16.0.20 lookup"), "{shell:?}: they go on");
+        host.ok("! grep -l -e '/etc/rc[.]local' /proc/[0-9]*/cmdline 2>/dev/null | grep -v /self/ >&2");
+    });
+}
+
+#[test]
+fn taking_back_a_changed_target_gives_the_earlier_ones_route_back() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let first = host.changes();
+        assert_eq!(host.apply(&target(), &first).end, ApplyEnd::Ok, "{shell:?}");
+        let (network, text) = (host.network(), host.read("rc.local"));
+        let later = RouteTarget { priority: 4200, ..target() };
+        let second = host.changes_for(&later);
+        assert_eq!(host.apply(&later, &second).end, ApplyEnd::Ok, "{shell:?}");
+        assert!(host.network().contains("4200:"), "{shell:?}");
+        for _ in 0..2 {
+            assert_eq!(host.revert_of(&later, &second).end, ApplyEnd::Ok, "{shell:?}");
+            assert_eq!((host.network(), host.read("rc.local")), (network.clone(), text.clone()), "{shell:?}");
+        }
+    });
 }
 
 #[test]
