@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod by_line;
 #[cfg(test)]
-mod duplicates;
-#[cfg(test)]
 mod guard;
 #[cfg(test)]
 pub(crate) mod host;

@@ -1,5 +1,6 @@
 //! The host's guard on a real kernel: what nobody confirms is taken back, by the host alone, and leaves nothing.
 
+mod duplicates;
 mod files;
 mod told;
 mod trials;

@@ -4,7 +4,7 @@
 use egressctl::core::observed::ApplyEnd;
 use egressctl::core::template::Phase;
 
-use super::host::{Host, debian, target};
+use super::super::host::{Host, debian, target};
 use super::on_every_shell;
 
 const OLD_IP: &str = r#"#!/bin/sh
