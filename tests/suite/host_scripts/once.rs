@@ -131,6 +131,35 @@ fn a_step_that_was_cut_off_half_way_is_done_again_and_says_so() {
 }
 
 #[test]
+fn a_stranger_that_has_got_the_number_of_a_step_is_neither_waited_for_nor_ended() {
+    on_every_shell(|shell| {
+        let place = Place::new(shell);
+        let step = "echo ran >>effect; echo done";
+        assert_eq!(place.ask("k", step), told("first", "done\n", 0), "{shell:?}");
+        let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
+        // As when the host was cut off in the middle and has given the number away since.
+        let cut_off = || {
+            let answers = place.folder.path().join("run/steps/k");
+            let process = fs::read_to_string(answers.join("process")).unwrap();
+            let number = process.split_whitespace().next().unwrap();
+            let process = process.replacen(number, &stranger.id().to_string(), 1);
+            fs::write(answers.join("process"), process).unwrap();
+            fs::remove_file(answers.join("status")).unwrap();
+        };
+        cut_off();
+        let asked = Instant::now();
+        assert_eq!(place.ask("k", step), told("again", "done\n", 0), "{shell:?}");
+        cut_off();
+        assert_eq!(place.ask("other", step), told("first", "done\n", 0), "{shell:?}");
+        assert!(asked.elapsed() < Duration::from_secs(25), "{shell:?}: {:?}", asked.elapsed());
+        let lives = stranger.try_wait().unwrap().is_none();
+        stranger.kill().unwrap();
+        stranger.wait().unwrap();
+        assert!(lives, "{shell:?}: the stranger was ended");
+    });
+}
+
+#[test]
 fn another_step_waits_for_the_one_before_it() {
     on_every_shell(|shell| {
         let place = Place::new(shell);

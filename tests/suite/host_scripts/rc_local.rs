@@ -8,9 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use egressctl::core::observed::applied::ApplyEnd;
+use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::route::host_changes;
 
-use super::host::{Host, SHELLS, target, templates};
+use super::host::{Host, SHELLS, debian, target, templates};
+use super::on_every_shell;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rc_local");
@@ -90,4 +92,64 @@ fn every_shape_is_applied_run_and_taken_back() {
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert!(failed.is_empty(), "{failed:#?}");
+}
+
+#[test]
+fn the_lines_of_an_earlier_target_end_when_others_take_their_place() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let first = host.changes();
+        assert_eq!(host.apply(&target(), &first).end, ApplyEnd::Ok, "{shell:?}");
+        let later = RouteTarget { priority: 4200, ..target() };
+        let second = host.changes_for(&later);
+        host.reboot();
+        host.write("rc.local", second.files[0].after.as_deref().unwrap(), 0o755);
+        // Every two seconds they look.
+        std::thread::sleep(std::time::Duration::from_secs(5));
+        host.ok("while ip -4 rule del from 172.16.0.20; do :; done; sleep 5");
+        assert!(!host.network().contains("172.16.0.20 lookup"), "{shell:?}: they go on");
+        host.ok("! grep -l -e '/etc/rc[.]local' /proc/[0-9]*/cmdline 2>/dev/null | grep -v /self/ >&2");
+    });
+}
+
+#[test]
+fn taking_back_a_changed_target_gives_the_earlier_ones_route_back() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let first = host.changes();
+        assert_eq!(host.apply(&target(), &first).end, ApplyEnd::Ok, "{shell:?}");
+        let (network, text) = (host.network(), host.read("rc.local"));
+        let later = RouteTarget { priority: 4200, ..target() };
+        let second = host.changes_for(&later);
+        assert_eq!(host.apply(&later, &second).end, ApplyEnd::Ok, "{shell:?}");
+        assert!(host.network().contains("4200:"), "{shell:?}");
+        for _ in 0..2 {
+            assert_eq!(host.revert_of(&later, &second).end, ApplyEnd::Ok, "{shell:?}");
+            assert_eq!((host.network(), host.read("rc.local")), (network.clone(), text.clone()), "{shell:?}");
+        }
+    });
+}
+
+#[test]
+fn the_lines_touch_no_rule_that_is_not_exactly_theirs() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        host.write("iproute2/rt_tables", "255 local\n254 main\n253 default\n101 eip\n", 0o644);
+        let changes = host.changes();
+        assert_eq!(host.apply(&target(), &changes).end, ApplyEnd::Ok, "{shell:?}");
+        // Somebody else's come before ours, by the same address; at our priority too, where nobody else should be.
+        let strangers = "30: from 172.16.0.20 to 10.9.0.0/16 lookup 77\n40: from 172.16.0.20 lookup 7\n\
+            4101: from 172.16.0.20 lookup 78\n";
+        let ours = "4101: from 172.16.0.20 lookup eip\n";
+        let rules = || {
+            let lines = host.ok("ip -4 rule show | grep 172.16.0.20 | tr -s '\\t ' ' ' | sed 's/ $//; s/ proto static//' | sort -n -s");
+            lines.replace(ours, "") + if lines.matches(ours).count() == 1 { ours } else { "not once ours" }
+        };
+        host.forget();
+        host.ok("ip rule add from 172.16.0.20 lookup 7 pref 40; ip rule add from 172.16.0.20 lookup 78 pref 4101
+            ip rule add from 172.16.0.20 to 10.9.0.0/16 lookup 77 pref 30
+            ip rule add from 172.16.0.20 lookup 101 pref 50; ip rule add from 172.16.0.20 lookup 101 pref 4101 protocol static
+            /etc/rc.local");
+        assert_eq!(rules(), format!("{strangers}{ours}"), "{shell:?}");
+    });
 }

@@ -1,12 +1,14 @@
 //! The second guard: files are written under it, and taken back only where they still are what was written.
 
 use super::{
-    CHANGE, DEBIAN, FIRST, SECOND, armed, debian, nothing_left, on_every_shell, phase, reverted, taken_back,
-    taken_back_as, written,
+    CHANGE, DEBIAN, FIRST, FOLDER, SECOND, armed, debian, nothing_left, on_every_shell, phase, reverted,
+    taken_back, taken_back_as, written,
 };
 use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::template::Phase;
+
+use crate::support::lab::is_root;
 
 #[test]
 fn files_that_nobody_confirms_are_what_they_were_to_the_byte() {
@@ -32,6 +34,64 @@ fn files_that_nobody_confirms_are_what_they_were_to_the_byte() {
             after.system.space.clone_from(&before.system.space);
             assert_eq!(after, before, "{shell:?} {text:?}");
         }
+    });
+}
+
+#[test]
+fn a_file_keeps_its_owner_and_what_somebody_is_pushing_stays() {
+    // Without root there is nobody else whom a file could belong to.
+    let owner = if is_root() { "1:2" } else { "0:0" };
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        host.ok(&format!(
+            "chown {owner} /etc/rc.local; chmod 751 /etc/rc.local; echo pushed >/etc/.egressctl.4242.new"
+        ));
+        let seen = || host.ok("stat -c '%u:%g %a' /etc/rc.local");
+        let before = format!("{owner} 751\n");
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 5)), 2, "{shell:?}");
+        assert!(seen().starts_with(owner), "{shell:?}: {}", seen());
+        taken_back(&host, 2);
+        assert_eq!((host.read("rc.local").as_str(), seen()), (DEBIAN, before.clone()), "{shell:?}");
+        phase(&host, &file, SECOND, 60);
+
+        assert_eq!(host.apply(&super::target(), &file).end, ApplyEnd::Ok, "{shell:?}");
+        assert!(seen().starts_with(owner), "{shell:?}: {}", seen());
+        assert_eq!(host.revert(&file).end, ApplyEnd::Ok, "{shell:?}");
+        assert_eq!((host.read("rc.local").as_str(), seen()), (DEBIAN, before), "{shell:?}");
+        assert_eq!(
+            host.ok("cat /etc/.egressctl.4242.new; rm /etc/.egressctl.4242.new"),
+            "pushed\n",
+            "{shell:?}"
+        );
+        nothing_left(&host);
+    });
+}
+
+#[test]
+fn a_label_that_cannot_be_set_is_told_where_there_are_labels() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        host.ok("mount -t tmpfs none /usr/local/sbin; mount -t tmpfs none /sys/fs; mkdir /sys/fs/selinux
+            printf '#!/bin/sh\\necho \"$1\" >>/run/labels; echo no context for it >&2; exit 1\\n' >/usr/local/sbin/restorecon
+            chmod 755 /usr/local/sbin/restorecon");
+        let file = host.changes();
+        let report = host.apply(&super::target(), &file);
+        assert_eq!((report.end, report.kept.as_slice()), (ApplyEnd::Ok, [].as_slice()), "{shell:?}");
+        assert_eq!(
+            (host.revert(&file).end, host.ok("cat /run/labels 2>/dev/null || :").as_str()),
+            (ApplyEnd::Ok, "")
+        );
+
+        host.ok(": >/sys/fs/selinux/enforce");
+        phase(&host, &file, CHANGE, 60);
+        let report = phase(&host, &file, FIRST, 5);
+        assert!(report.kept.iter().any(|why| why.contains("no context for it")), "{shell:?}: {report:?}");
+        taken_back_as(&host, 2, "not-reverted");
+        assert!(host.ok(&format!("cat {FOLDER}/result")).contains("no context for it"), "{shell:?}");
+        assert_eq!(host.read("rc.local"), DEBIAN, "{shell:?}: it is given back nevertheless");
+        assert_eq!(host.ok("cat /run/labels"), "/etc/rc.local\n/etc/rc.local\n", "{shell:?}");
     });
 }
 

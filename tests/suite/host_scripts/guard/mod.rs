@@ -1,5 +1,6 @@
 //! The host's guard on a real kernel: what nobody confirms is taken back, by the host alone, and leaves nothing.
 
+mod duplicates;
 mod files;
 mod told;
 mod trials;
@@ -196,6 +197,26 @@ fn a_gateway_of_which_nothing_is_known_is_silent() {
 /// What the one file becomes.
 fn written(changes: &HostChanges) -> &str {
     changes.files[0].after.as_deref().unwrap()
+}
+
+#[test]
+fn what_the_one_at_work_has_started_ends_with_it() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        let network = host.network();
+        assert_eq!(armed(&phase(&host, &HostChanges::default(), CHANGE, 60)), 1, "{shell:?}");
+        // As an owner's program that is still busy with the new files when the time is over.
+        host.ok(&format!(
+            "sh -c '(sleep 2; : >/run/began; ip link set eth1 up; ip -4 addr add 172.16.0.20/32 dev eth1; : >/run/went-on) & wait' \
+             </dev/null >/dev/null 2>&1 &
+             set -- $! $(cat /proc/$!/stat); echo \"$1 $(shift; echo ${{22}})\" >{FOLDER}/worker
+             sleep 0.2; sh {FOLDER}/rollback.sh now"
+        ));
+        taken_back(&host, 1);
+        std::thread::sleep(Duration::from_secs(4));
+        assert_eq!(host.ok("ls /run/began /run/went-on 2>/dev/null || :"), "", "{shell:?}: it went on");
+        assert_eq!(host.network(), network, "{shell:?}");
+    });
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The branch for hosts where systemd is process 1, which cannot be had in a namespace: a stand-in takes the place of systemd-run
-//! and systemctl. It knows the options that are given here and refuses all others, and prints what systemd 252 prints.
+//! and systemctl. It knows the options that are given here, refuses all others and what
+//! systemd 219 does not know, and prints what systemd 252 prints.
 
+use egressctl::core::observed::ApplyEnd;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::route::HostChanges;
 
@@ -17,7 +19,8 @@ for word; do
     case $word in
         --unit=egressctl-guard-????????-[12]) unit=${word#*=} ;;
         --on-active=*) seconds=${word#*=} ;;
-        --timer-property=AccuracySec=1s | --property=Type=oneshot) ;;
+        --timer-property=AccuracySec=1s | --service-type=oneshot) ;;
+        --property=Type=*) echo "Unknown assignment ${word#*=}." >&2; exit 1 ;;
         -*) echo "unknown option $word" >&2; exit 1 ;;
         *) words+=("$word") ;;
     esac
@@ -142,6 +145,58 @@ fn a_timer_that_cannot_be_seen_is_no_timer() {
             );
             assert_eq!(host.network(), network, "{shell:?} {lie}");
         }
+    });
+}
+
+#[test]
+fn nothing_is_confirmed_while_a_boot_would_still_take_it_back() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        // What is mounted cannot be removed.
+        let unit = "/etc/systemd/system/egressctl-guard.service";
+        host.ok(&format!("mount --bind {unit} {unit}"));
+        for _ in 0..2 {
+            let report = phase(&host, &file, SECOND, 60);
+            assert!(
+                matches!(&report.end, ApplyEnd::NotReverted { detail, .. } if detail.contains(FOLDER)),
+                "{shell:?} {report:?}"
+            );
+            assert_eq!(report.guard, None, "{shell:?}");
+        }
+        host.ok(&format!("umount {unit}"));
+        assert_eq!(phase(&host, &file, SECOND, 60).guard, Some(GuardState::Confirmed), "{shell:?}");
+        nothing_left(&host);
+        assert!(host.changes().is_empty(), "{shell:?}");
+    });
+}
+
+#[test]
+fn what_a_boot_cannot_give_back_is_told_and_its_copy_stays() {
+    on_every_shell(|shell| {
+        let host = under_systemd(shell);
+        let file = host.changes();
+        phase(&host, &file, CHANGE, 60);
+        assert_eq!(armed(&phase(&host, &file, FIRST, 60)), 2, "{shell:?}");
+        let unit = host.ok("cat /etc/systemd/system/egressctl-guard.service");
+        let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let mut told = String::new();
+        super::trials::boot_with(&host, || {
+            host.ok("mount --bind /etc/rc.local /etc/rc.local");
+            told = host.ok(&format!("if {start} 2>&1; then echo it says that all is well; fi"));
+            host.ok("umount /etc/rc.local");
+        });
+        let copies = FOLDER.replace("/run/egressctl/guard", "/var/lib/egressctl");
+        assert!(told.contains("/etc/rc.local") && told.contains(&copies), "{shell:?}: {told}");
+        assert!(!told.contains("all is well"), "{shell:?}: {told}");
+        assert_eq!(host.ok(&format!("cat {copies}/files/1/before")), DEBIAN, "{shell:?}");
+        // No later boot takes back what somebody may have confirmed by then.
+        assert_eq!(
+            host.ok("find /etc/systemd -type f -o -type l"),
+            "/etc/systemd/system/multi-user.target.wants/x\n"
+        );
     });
 }
 
