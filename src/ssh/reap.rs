@@ -1,11 +1,12 @@
 //! Ends what a cut-off command left running. Closing a channel ends nothing on the host, and sshd ignores the `signal`
-//! request for root's login (it needs privilege separation, which root's sessions do not have), so a second channel of the
-//! same connection looks for the process that lost its channel.
+//! request where there is no privilege separation (for root's login, or if sshd is not root's), so a second channel of the
+//! same connection looks for the process that lost its channel. Where the login may not look at sshd, the signal has done.
 //!
 //! Until that is done the host counts the session as open. So who is refused a channel meanwhile waits for it.
 //!
 //! Must never kill what belongs to another channel or another connection: only sessions begun by this connection's sshd
-//! process whose standard streams lead nowhere any more, and only if our own stream can be seen to lead there.
+//! process whose standard streams lead nowhere any more, and only if our own stream can be seen to lead there; or the one
+//! session of that sshd in which the command is that said its own number.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -100,12 +101,12 @@ impl Reap {
     }
 }
 
-/// What ends a command, if it has to be looked for. The command of a login other than root's got the signal. Where a privilege
-/// was not given, nothing runs, and it is not asked for again: the password may be wrong. That there is room for a session
-/// again must do then. Only root may look at sshd; somebody else ends the one process that said its number.
+/// What ends a command. Where a privilege was not given, nothing runs, and it is not asked for again: the password may be
+/// wrong. That there is room for a session again must do then. Who is neither root nor the login itself may not look at sshd,
+/// and ends the one process that said its number.
 fn kill(is_root: bool, privilege: Option<&Privilege>, begun: Option<Begun>) -> Option<String> {
     let process = match (privilege, begun) {
-        (None, _) => return is_root.then(|| SCRIPT.to_owned()),
+        (None, _) => None,
         (Some(_), None) => return None,
         (Some(privilege), Some(_)) if is_root || privilege.user == "root" => None,
         (Some(_), Some(begun)) => Some(begun.process?),

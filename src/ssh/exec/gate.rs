@@ -165,6 +165,7 @@ impl Gate {
             "may not run sudo",
             "is not allowed to",
             "peration not permitted",
+            "doas is not enabled",
         ]) {
             format!("{by} does not let this login be {user}; permit it in its sudoers or doas.conf")
         } else if says(&["unknown user", "unknown group"]) {
@@ -286,6 +287,12 @@ mod tests {
                 "does not let",
             ),
             (Method::Doas, false, "doas: Operation not permitted\n", "does not let this login be root"),
+            (
+                Method::Doas,
+                false,
+                "doas: doas is not enabled, /etc/doas.conf: No such file\n",
+                "does not let",
+            ),
             (Method::Sudo, false, "sudo: a password is required\n", "--ask-become-pass"),
             (Method::Sudo, false, "sudo: interactive authentication is required\n", "--ask-become-pass"),
             (Method::Doas, false, "doas: Authentication required\n", "--ask-become-pass"),

@@ -243,7 +243,9 @@ async fn stand_in() {
     let error = session.exec(&as_root("id", by(Method::Sudo, None))).await.unwrap_err();
     assert!(error.message.contains("--ask-become-pass"), "{error}");
     let error = session.exec(&as_root("id", by(Method::Doas, None))).await.unwrap_err();
-    assert!(error.message.contains("there is no doas") || is_root(), "{error}");
+    // Installed it may be, but this host's own list lets nobody use it.
+    let says_why = ["there is no doas", "does not let"].iter().any(|why| error.message.contains(why));
+    assert!(says_why || is_root(), "{error}");
 }
 
 /// Puts a program into a new folder that asks for [`PASSWORD`] as sudo does.
