@@ -15,10 +15,11 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long a host may take to open a channel at all.
 const OPENING: Duration = Duration::from_secs(60);
 
-/// Waits for a channel. One that opens after the caller has stopped waiting is closed at once.
-pub(super) async fn opened(
-    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
-) -> Result<Channel<Msg>, russh::Error> {
+/// Begins to open a channel, to be waited for. One that opens after the caller has stopped waiting is closed at once.
+pub(super) fn opened<F>(opening: F) -> impl Future<Output = Result<Channel<Msg>, russh::Error>> + use<F>
+where
+    F: Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+{
     let (sender, receiver) = oneshot::channel();
     tokio::spawn(async move {
         let channel = timeout(OPENING, opening).await.unwrap_or(Err(russh::Error::ConnectionTimeout));
@@ -27,7 +28,7 @@ pub(super) async fn opened(
             let _ = timeout(CLOSING, late.close()).await;
         }
     });
-    receiver.await.unwrap_or(Err(russh::Error::Disconnect))
+    async { receiver.await.unwrap_or(Err(russh::Error::Disconnect)) }
 }
 
 /// Closes the channel when dropped, unless told that it is closed.
