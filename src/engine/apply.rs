@@ -1,5 +1,7 @@
 //! Applying a plan to a host: one saga, every intent in the journal before its effect.
 
+use std::sync::Arc;
+
 use super::claim::{Claimed, claim};
 use super::drive::Driver;
 use super::ops::HostTask;
@@ -67,9 +69,9 @@ pub(super) fn task(
     let primary = observed.cloud.instances.get(&host.instance).map(|instance| instance.primary_ip);
     HostTask {
         world: world.clone(),
-        host: host.clone(),
+        host: Arc::new(host.clone()),
         run: run.to_owned(),
-        facts: facts.cloned(),
+        facts: facts.cloned().map(Arc::new),
         key: discovered.keys.get(&host.name).cloned(),
         primary_ip: primary.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
         address: host.address.or(primary).unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),

@@ -92,8 +92,8 @@ async fn records(
     let (cloud, former) = (*look).clone();
     let seen = Observation::Seen(facts.clone());
     let observed = Observed { cloud, facts: [(task.host.name.clone(), seen)].into(), former };
-    let task =
-        HostTask { facts: Some(facts), key: Some(key.clone()), lease: Some(lease.hold()), ..task.clone() };
+    let facts = Some(Arc::new(facts));
+    let task = HostTask { facts, key: Some(key.clone()), lease: Some(lease.hold()), ..task.clone() };
     Ok((task, observed, report.as_ref().map(probe::answered).unwrap_or_default()))
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
@@ -76,11 +77,7 @@ where
     for (index, item) in items.into_iter().enumerate() {
         results.push(None);
         let place = crew.place().await;
-        let future = work(item);
-        crew.begin(index, async move {
-            let _place = place;
-            future.await
-        });
+        crew.begin(index, placed(place, Box::pin(work(item))));
     }
     while let Some((index, result)) = crew.next().await {
         if let Some(slot) = results.get_mut(index) {
@@ -90,11 +87,27 @@ where
     results
 }
 
-/// Runs it in a task of its own, which is dropped with the caller; a panic in there gives `None`.
-pub(super) async fn alone<R: Send + 'static>(work: impl Future<Output = R> + Send + 'static) -> Option<R> {
+/// Gives the place back once the work is over. The work is in a box, since a future that awaits another one it was given holds
+/// it twice: as what it was given, and as what it awaits.
+pub(super) async fn placed<R, W>(place: Place, work: Pin<Box<W>>) -> R
+where
+    W: Future<Output = R> + Send,
+{
+    let result = work.await;
+    drop(place);
+    result
+}
+
+/// Runs it in a task of its own, which is dropped with the caller; a panic in there gives `None`. It begins at once, so that
+/// whoever waits for it does not keep room for it too.
+pub(super) fn alone<R, W>(work: W) -> impl Future<Output = Option<R>> + use<R, W>
+where
+    R: Send + 'static,
+    W: Future<Output = R> + Send + 'static,
+{
     let mut alone = JoinSet::new();
     alone.spawn(work);
-    alone.join_next().await.and_then(Result::ok)
+    async move { alone.join_next().await.and_then(Result::ok) }
 }
 
 #[cfg(test)]

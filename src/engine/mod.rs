@@ -21,6 +21,8 @@ mod resume;
 mod rollback;
 mod rollout;
 mod script;
+#[cfg(test)]
+mod sizes;
 mod stop;
 mod target;
 mod trust;

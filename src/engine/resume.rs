@@ -263,7 +263,13 @@ pub(super) async fn reclaim(task: &HostTask, run: &RunId, saga: &Saga) -> Result
 }
 
 /// A host that was begun, to its end.
-async fn go_on(task: &HostTask, run: &RunId, story: Story, steps: Vec<StepTime>, back: bool) -> HostReport {
+pub(super) async fn go_on(
+    task: &HostTask,
+    run: &RunId,
+    story: Story,
+    steps: Vec<StepTime>,
+    back: bool,
+) -> HostReport {
     let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
     result.snat_expected.clone_from(&task.egress);
     result.steps = steps;

@@ -216,7 +216,7 @@ pub(super) fn changed_since(task: &HostTask, saga: &Saga, view: &CloudView) -> O
     })
 }
 
-async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost, adrift: bool) -> HostReport {
+pub(super) async fn one_host(task: &HostTask, run: &RunId, back: RollbackHost, adrift: bool) -> HostReport {
     let mut result = report_of(&empty_plan(&task.host), HostOutcome::Ok);
     let claimed = match claim(task, run).await {
         Ok(claimed) => claimed,

@@ -26,10 +26,12 @@ pub(super) enum NotOpened {
     Gone,
 }
 
-/// Waits for a channel. One that opens after the wait is over, or after the caller has stopped waiting, is closed at once.
-pub(super) async fn opened(
-    opening: impl Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
-) -> Result<Channel<Msg>, NotOpened> {
+/// Begins to open a channel, to be waited for. One that opens after the wait is over, or after the caller has stopped waiting,
+/// is closed at once.
+pub(super) fn opened<F>(opening: F) -> impl Future<Output = Result<Channel<Msg>, NotOpened>> + use<F>
+where
+    F: Future<Output = Result<Channel<Msg>, russh::Error>> + Send + 'static,
+{
     let (sender, receiver) = oneshot::channel();
     // It ends with the connection at the latest, which answers then.
     tokio::spawn(async move {
@@ -38,11 +40,13 @@ pub(super) async fn opened(
             let _ = timeout(CLOSING, late.close()).await;
         }
     });
-    match timeout(OPENING, receiver).await {
-        Ok(Ok(Ok(channel))) => Ok(channel),
-        Ok(Ok(Err(russh::Error::ChannelOpenFailure(why)))) => Err(NotOpened::Refused(why)),
-        Ok(Ok(Err(_)) | Err(_)) => Err(NotOpened::Gone),
-        Err(_) => Err(NotOpened::Late),
+    async {
+        match timeout(OPENING, receiver).await {
+            Ok(Ok(Ok(channel))) => Ok(channel),
+            Ok(Ok(Err(russh::Error::ChannelOpenFailure(why)))) => Err(NotOpened::Refused(why)),
+            Ok(Ok(Err(_)) | Err(_)) => Err(NotOpened::Gone),
+            Err(_) => Err(NotOpened::Late),
+        }
     }
 }
 

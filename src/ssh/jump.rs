@@ -2,6 +2,7 @@
 //!
 //! Must never try a refused login twice: a jump host that counts failures would lock the whole fleet out.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,6 +71,9 @@ impl Pool {
     }
 }
 
+/// A connection to a jump host that is being made. In a box, made by whoever connects: the others wait without room for it.
+pub(super) type Connecting<'a> = Pin<Box<dyn Future<Output = Result<Link, SshError>> + Send + 'a>>;
+
 /// One jump host.
 pub(super) struct Gate {
     connections: Mutex<Vec<Arc<Connection>>>,
@@ -125,9 +129,9 @@ impl Gate {
     }
 
     /// A place on a shared connection, made by `connect` if it is needed. All who wait for it share one attempt.
-    pub(super) async fn lease(
+    pub(super) async fn lease<'a>(
         &self,
-        connect: impl Future<Output = Result<Link, SshError>> + Send,
+        connect: impl FnOnce() -> Connecting<'a>,
     ) -> Result<Lease, SshError> {
         let seat = self.seat();
         let made = seat.0.link.get_or_init(|| async {
@@ -138,7 +142,7 @@ impl Gate {
             if let Some(link) = self.personal() {
                 return Ok(link);
             }
-            let result = connect.await.map(Arc::new);
+            let result = connect().await.map(Arc::new);
             *lock(&self.failure) = result.as_ref().err().map(|error| (Instant::now(), error.clone()));
             result
         });

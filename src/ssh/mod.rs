@@ -37,6 +37,8 @@ mod patience;
 mod reap;
 mod retry;
 mod route;
+#[cfg(test)]
+mod sizes;
 mod trust;
 mod tunnel;
 mod vitals;

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::dial::dial;
 use super::failure::local;
-use super::jump::{self, Lease};
+use super::jump::{self, Connecting, Lease};
 use super::link::{Link, Login};
 use super::patience::Patience;
 use super::retry::{Setback, Tries};
@@ -102,7 +102,9 @@ impl Russh {
         Box::pin(async move {
             let mut first = None;
             for (jump, gate) in self.jumps.gates(before, hop) {
-                match gate.lease(self.to_jump(before, jump, within, keepalive)).await {
+                let connect =
+                    || -> Connecting<'_> { Box::pin(self.to_jump(before, jump, within, keepalive)) };
+                match gate.lease(connect).await {
                     Ok(lease) => return Ok((lease, gate.turn().await)),
                     Err(error) => _ = first.get_or_insert(error),
                 }

@@ -34,11 +34,12 @@ pub(super) enum Answer {
 #[derive(Clone)]
 pub(super) struct HostTask {
     pub(super) world: World,
-    pub(super) host: HostDesired,
+    /// Shared, as what was seen of it is: a task is copied often, for its lease among others.
+    pub(super) host: Arc<HostDesired>,
     /// The run's id, which seeds the tokens of API calls.
     pub(super) run: String,
     /// The host as it was looked at; it refuses to write `rc.local` if that is not so any more.
-    pub(super) facts: Option<Facts>,
+    pub(super) facts: Option<Arc<Facts>>,
     /// The key the host has shown on its management address.
     pub(super) key: Option<HostKey>,
     /// Its primary private address.
