@@ -53,6 +53,8 @@ pub(super) struct Layer {
     pub(super) table: Option<Found<u32>>,
     pub(super) priority: Option<Found<u32>>,
     pub(super) persist: Option<Found<Persist>>,
+    pub(super) documented: Option<Found<bool>>,
+    pub(super) metric: Option<Found<u32>>,
     pub(super) echo: Option<Found<Vec<String>>>,
     pub(super) inbound_port: Option<Found<u16>>,
     pub(super) source: Option<Found<Ipv4Addr>>,
@@ -90,6 +92,8 @@ impl Layer {
             table: pick(&upper.table, self.table),
             priority: pick(&upper.priority, self.priority),
             persist: pick(&upper.persist, self.persist),
+            documented: pick(&upper.documented, self.documented),
+            metric: pick(&upper.metric, self.metric),
             echo: pick(&upper.echo, self.echo),
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
             source: pick(&upper.source, self.source),
@@ -113,7 +117,8 @@ impl Reader<'_, '_> {
         if let Some(eip) = self.section(fields, "eip", &["mode"]) {
             self.eip_mode(eip.get("mode"));
         }
-        if let Some(route) = self.section(fields, "route", &["table", "priority", "persist"]) {
+        let route = ["table", "priority", "persist", "form", "metric"];
+        if let Some(route) = self.section(fields, "route", &route) {
             self.route(&route, &mut layer);
         }
         if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port", "source"]) {
@@ -207,6 +212,13 @@ impl Reader<'_, '_> {
             let choices =
                 [[("auto", Persist::Auto)].as_slice(), &owners, &[("none", Persist::None)]].concat();
             reader.choice(node, "route.persist", &choices)
+        });
+        layer.documented = self.found(route, "form", |reader, node| {
+            reader.choice(node, "route.form", &[("slash32", false), ("documented", true)])
+        });
+        layer.metric = self.found(route, "metric", |reader, node| {
+            let expected = "a metric from 1 to 4294967295, larger than that of the primary's default route";
+            reader.number(node, "route.metric", 1..=u32::MAX, expected)
         });
     }
 

@@ -92,6 +92,7 @@ mod tests {
             table: 101,
             priority,
             owner: None,
+            form: Default::default(),
         }
     }
 

@@ -81,6 +81,7 @@ mod tests {
             table: 101,
             priority: 4101,
             owner: Some(crate::core::model::Owner::RcLocal),
+            form: Default::default(),
         };
         let step =
             |op| Step { op, why: "because".to_owned(), diff: vec!["+ a".to_owned(), "+ b".to_owned()] };

@@ -70,6 +70,7 @@ pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String
         table: DEFAULT_TABLE,
         priority: DEFAULT_PRIORITY,
         owner: Some(Owner::RcLocal),
+        form: Default::default(),
     };
     let shipped = shipped_rc_local(host.flavour);
     let file = RcLocal {

@@ -73,6 +73,7 @@ pub(super) fn began() -> Began {
         table: 101,
         priority: 4101,
         owner: Some(egressctl::core::model::Owner::RcLocal),
+        form: Default::default(),
     };
     let ops = vec![
         Op::MakePostPaid { instance: instance.clone() },

@@ -38,6 +38,7 @@ pub(crate) fn target() -> RouteTarget {
         table: 101,
         priority: 4101,
         owner: Some(Owner::RcLocal),
+        form: Default::default(),
     }
 }
 
@@ -185,7 +186,11 @@ impl Host {
     }
 
     pub(crate) fn changes(&self) -> HostChanges {
-        host_changes(&self.facts(), &target(), &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
+        self.changes_to(&target())
+    }
+
+    pub(crate) fn changes_to(&self, target: &RouteTarget) -> HostChanges {
+        host_changes(&self.facts(), target, &templates()).unwrap_or_else(|all| panic!("{all:#?}"))
     }
 
     /// One phase of the change, over a "connection" of its own.
@@ -213,8 +218,12 @@ impl Host {
     }
 
     pub(crate) fn revert(&self, changes: &HostChanges) -> ApplyReport {
+        self.revert_of(&target(), changes)
+    }
+
+    pub(crate) fn revert_of(&self, route: &RouteTarget, changes: &HostChanges) -> ApplyReport {
         let HostChanges { files, reload, .. } = changes;
-        let params = RevertParams { route: &target(), files, reload };
+        let params = RevertParams { route, files, reload };
         let output = self.run(&templates().revert_script(&params).unwrap());
         parse_revert(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }

@@ -1,6 +1,8 @@
 //! The host scripts on a real kernel: facts, apply, revert, probe and the persisted block, under three shells.
 
 #[cfg(test)]
+mod form;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 pub(crate) mod host;

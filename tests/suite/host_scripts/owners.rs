@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use egressctl::core::inventory::Persist;
 use egressctl::core::model::Owner;
 use egressctl::core::observed::applied::ApplyEnd;
-use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::owner::choose;
-use egressctl::core::plan::route::{HostChanges, host_changes};
+use egressctl::core::plan::route::{Documented, HostChanges, host_changes};
+use egressctl::core::plan::{RouteForm, RouteTarget};
 
 use super::host::{Host, SHELLS, target, templates};
 
@@ -31,10 +31,11 @@ const SYSTEMCTL: &str = "#!/bin/sh\ncase $1:$2 in start:*.service) eval \"$(sed 
 struct Owned {
     host: Host,
     owner: Owner,
+    form: RouteForm,
 }
 
 impl Owned {
-    fn new(owner: Owner) -> Self {
+    fn new(owner: Owner, form: RouteForm) -> Self {
         let host = Host::new(SHELLS[0]);
         for folder in [
             "systemd/network",
@@ -80,7 +81,7 @@ impl Owned {
             }
             _ => host.write("rc.local", super::DEBIAN, 0o755),
         }
-        let this = Self { host, owner };
+        let this = Self { host, owner, form };
         this.halt();
         this.boot();
         this
@@ -164,7 +165,7 @@ impl Owned {
     }
 
     fn target(&self) -> RouteTarget {
-        RouteTarget { owner: Some(self.owner), ..target() }
+        RouteTarget { form: self.form, ..target() }.kept_by(Some(self.owner), &self.host.facts())
     }
 
     fn changes(&self) -> HostChanges {
@@ -188,15 +189,19 @@ impl Owned {
 const EVENTS: [&str; 7] =
     ["fresh", "apply twice", "owner restart", "link flap", "unrelated link", "reboot", "rollback"];
 
-/// One row: an owner through all events; a word for each.
-fn row(owner: Owner) -> Vec<String> {
-    let it = Owned::new(owner);
+/// One row: an owner through all events with a form of the route; a word for each.
+fn row(owner: Owner, form: RouteForm) -> Vec<String> {
+    let it = Owned::new(owner, form);
     let facts = it.host.facts();
     if !matches!(owner, Owner::Unit | Owner::RcLocal) {
         let said = || it.host.facts().system.claims.iter().any(|claim| claim.dev.as_str() == "eth0");
         it.wait_for("somebody says that the primary is theirs", |_| said());
         let choice = choose(&it.host.facts(), &target(), Persist::Auto);
         assert_eq!(choice.owner, Some(owner), "{choice:?} {:#?}", facts.system);
+    }
+    if let Err(obstacles) = host_changes(&it.host.facts(), &it.target(), &templates()) {
+        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code.as_str()).collect();
+        return EVENTS.map(|_| format!("refused: {}", codes.join(", "))).to_vec();
     }
     let (network, files) = (it.host.network(), it.files());
     let mut cells = Vec::new();
@@ -252,7 +257,7 @@ fn row(owner: Owner) -> Vec<String> {
         eprintln!("{owner:?} {:#?}\n{}", it.changes(), it.log());
     }
 
-    let report = it.host.revert(&changes);
+    let report = it.host.revert_of(&it.target(), &changes);
     assert_eq!(report.end, ApplyEnd::Ok, "{owner:?} {report:?}");
     if !it.in_time(|it| it.host.network() == network) {
         panic!("{owner:?} is not as before:\n{network}\n{}\n{}", it.host.network(), it.log());
@@ -274,17 +279,19 @@ const LIVE: [Owner; 6] =
 #[test]
 fn every_owner_goes_through_everything_as_the_table_says() {
     let only = std::env::var("EGRESSCTL_OWNER").ok();
-    let rows: Vec<(Owner, Vec<String>)> = std::thread::scope(|scope| {
-        let started: Vec<_> = LIVE
-            .into_iter()
-            .filter(|owner| only.as_deref().is_none_or(|only| only == owner.word()))
-            .map(|owner| (owner, scope.spawn(move || row(owner))))
+    let documented = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected: 0 });
+    let forms = [("", RouteForm::Slash32), (", documented form", documented)];
+    let all = forms.into_iter().flat_map(|form| LIVE.map(|owner| (owner, form)));
+    let rows: Vec<(String, Vec<String>)> = std::thread::scope(|scope| {
+        let started: Vec<_> = all
+            .filter(|(owner, _)| only.as_deref().is_none_or(|only| only == owner.word()))
+            .map(|(owner, (word, form))| (format!("{owner}{word}"), scope.spawn(move || row(owner, form))))
             .collect();
-        started.into_iter().map(|(owner, row)| (owner, row.join().unwrap())).collect()
+        started.into_iter().map(|(name, row)| (name, row.join().unwrap())).collect()
     });
     let mut table = format!("| owner | {} |\n|---|{}\n", EVENTS.join(" | "), "---|".repeat(EVENTS.len()));
-    for (owner, cells) in &rows {
-        writeln!(table, "| {owner} | {} |", cells.join(" | ")).unwrap();
+    for (name, cells) in &rows {
+        writeln!(table, "| {name} | {} |", cells.join(" | ")).unwrap();
     }
     if only.is_some() {
         return eprintln!("{table}");

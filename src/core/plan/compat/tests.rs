@@ -18,6 +18,7 @@ fn host() -> (Facts, RouteTarget) {
         table: 101,
         priority: 4101,
         owner: Some(Owner::Networkd),
+        form: Default::default(),
     };
     (facts, target)
 }

@@ -20,6 +20,7 @@ fn target() -> RouteTarget {
         table: 101,
         priority: 4101,
         owner: Some(Owner::RcLocal),
+        form: Default::default(),
     }
 }
 
