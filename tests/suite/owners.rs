@@ -53,7 +53,7 @@ fn told(case: &Path, form: RouteForm) -> String {
         form,
     };
     let choice = choose(&facts, &target, Persist::Auto);
-    let target = target.kept_by(choice.owner, &facts);
+    let target = target.kept_by(choice.owner);
     let mut out = format!("owner: {}\n", choice.owner.map_or("none", |owner| owner.word()));
     let all = choice.findings.into_iter().chain(findings(&facts, &target));
     for found in all {

@@ -292,7 +292,7 @@ fn configure(
     }
     let choice = owner::choose(facts, target, desired.route.persist);
     host.findings.extend(choice.findings.into_iter().map(Finding::of_host));
-    let target = &target.clone().kept_by(choice.owner, facts);
+    let target = &target.clone().kept_by(choice.owner);
     host.findings.extend(compat::findings(facts, target).into_iter().map(Finding::of_host));
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,

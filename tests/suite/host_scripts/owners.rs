@@ -165,7 +165,7 @@ impl Owned {
     }
 
     fn target(&self) -> RouteTarget {
-        RouteTarget { form: self.form, ..target() }.kept_by(Some(self.owner), &self.host.facts())
+        RouteTarget { form: self.form, ..target() }.kept_by(Some(self.owner))
     }
 
     fn changes(&self) -> HostChanges {
@@ -281,7 +281,9 @@ fn every_owner_goes_through_everything_as_the_table_says() {
     let only = std::env::var("EGRESSCTL_OWNER").ok();
     let documented = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected: 0 });
     let forms = [("", RouteForm::Slash32), (", documented form", documented)];
-    let all = forms.into_iter().flat_map(|form| LIVE.map(|owner| (owner, form)));
+    // The documented form's rows are run where one owner is asked for; they are not part of the table yet.
+    let asked = forms.into_iter().filter(|(word, _)| word.is_empty() || only.is_some());
+    let all = asked.flat_map(|form| LIVE.map(|owner| (owner, form)));
     let rows: Vec<(String, Vec<String>)> = std::thread::scope(|scope| {
         let started: Vec<_> = all
             .filter(|(owner, _)| only.as_deref().is_none_or(|only| only == owner.word()))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{gives_metric, network_manager, networkd};
+use super::{network_manager, networkd};
 use crate::core::inventory::Persist;
 use crate::core::model::{IfName, Owner};
 use crate::core::observed::Facts;
@@ -83,11 +83,6 @@ fn detected(facts: &Facts, target: &RouteTarget) -> Choice {
         ),
         [Owner::NetworkManager] if system.network_manager.is_some_and(|v| v < network_manager::OLDEST) => {
             note("this NetworkManager cannot keep rules".to_owned(), "a systemd unit keeps the route")
-        }
-        [Owner::Netplan] if target.form.documented().is_some() && gives_metric(Owner::Networkd, facts) => {
-            let what = "netplan cannot give the route to the interface's subnet a metric, which the documented form needs";
-            let finding = Finding::note(what, "a file of systemd-networkd itself keeps the route");
-            Choice { owner: Some(Owner::Networkd), findings: vec![finding] }
         }
         [owner] => Choice { owner: Some(*owner), findings: Vec::new() },
         several => {

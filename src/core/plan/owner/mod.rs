@@ -117,18 +117,18 @@ fn own_files(
 
 /// Whether an owner can make the route to the interface's subnet a worse one than the primary's.
 #[must_use]
-pub fn gives_metric(owner: Owner, facts: &Facts) -> bool {
+pub fn gives_metric(owner: Owner) -> bool {
     match owner {
-        Owner::Networkd => facts.system.systemd.is_some_and(|version| version >= networkd::GIVES_METRIC),
         Owner::NetworkManager | Owner::Ifupdown | Owner::Unit | Owner::RcLocal => true,
-        Owner::Netplan | Owner::Ifcfg | Owner::Wicked => false,
+        // networkd 252 keeps RouteMetric= and AddPrefixRoute= from some addresses that were there before.
+        Owner::Networkd | Owner::Netplan | Owner::Ifcfg | Owner::Wicked => false,
     }
 }
 
 /// The documented form must not lead the primary's answers to its own subnet by the interface.
 fn without_metric(owner: Owner, wanted: &Wanted<'_>) -> Option<HostObstacle> {
     wanted.beside.as_ref().filter(|beside| beside.connected.is_none())?;
-    let fix = "let route.form be slash32, or let route.persist be unit";
+    let fix = "let route.form be slash32";
     let what = |why| {
         format!("{} cannot give the route to the interface's subnet a metric, and {why}", owner.label())
     };

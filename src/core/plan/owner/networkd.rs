@@ -7,8 +7,6 @@ use crate::core::plan::route::HostObstacle;
 pub(super) const OLDEST: u32 = 235;
 /// Since this version rules that others have made are removed when any link is configured.
 pub(super) const REMOVES_RULES: u32 = 249;
-/// Since this version the route to an address's own subnet can be given a metric.
-pub(super) const GIVES_METRIC: u32 = 246;
 /// Since this version the flag's name has its second capital; both are understood afterwards.
 const ON_LINK_SPELLED: u32 = 246;
 
@@ -20,24 +18,12 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
     let main = beside
         .as_ref()
         .map_or_else(String::new, |main| format!("[Route]\nGateway={gateway}\nMetric={}\n\n", main.metric));
-    let (plain, own) = match beside.as_ref().and_then(|main| main.connected) {
-        None => (format!("Address={net}\n"), String::new()),
-        // RouteMetric= of an address does not reach the kernel where the address is there already (252).
-        Some(metric) => (
-            String::new(),
-            format!(
-                "[Address]\nAddress={net}\nAddPrefixRoute=no\n\n[Route]\nDestination={}\nScope=link\n\
-                PreferredSource={address}\nMetric={metric}\n\n",
-                target.subnet()
-            ),
-        ),
-    };
     let text = format!(
         "{}\
         [Match]\nMACAddress={mac}\n\n\
         [Link]\nRequiredForOnline=no\n\n\
-        [Network]\n{plain}DHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
-        {own}{main}[Route]\nGateway={gateway}\n{on_link}=yes\nTable={table}\n\n\
+        [Network]\nAddress={net}\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
+        {main}[Route]\nGateway={gateway}\n{on_link}=yes\nTable={table}\n\n\
         [RoutingPolicyRule]\nFrom={address}\nTable={table}\nPriority={priority}\n",
         wanted.head()
     );

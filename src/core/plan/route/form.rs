@@ -105,10 +105,10 @@ impl RouteTarget {
     /// The target with its owner. In the documented form the route to the vSwitch is worse than the primary's, as a DHCP
     /// client with a metric would make it, unless the owner cannot say so.
     #[must_use]
-    pub fn kept_by(mut self, owner: Option<Owner>, facts: &Facts) -> Self {
+    pub fn kept_by(mut self, owner: Option<Owner>) -> Self {
         self.owner = owner;
         if let RouteForm::Documented(documented) = &mut self.form {
-            let worse = owner.is_none_or(|owner| gives_metric(owner, facts));
+            let worse = owner.is_none_or(gives_metric);
             documented.connected = if worse { documented.metric } else { 0 };
         }
         self
