@@ -294,6 +294,7 @@ mod tests {
             priority: 4101,
             owner: None,
             shim: true,
+            form: Default::default(),
         };
         let file = |path: &str, before: Option<&str>, after: &str| FileChange {
             path: path.to_owned(),

@@ -19,6 +19,12 @@ pub(super) struct RouteContext<'a> {
     pub(super) address: String,
     pub(super) gateway: Ipv4Addr,
     pub(super) primary_ip: Ipv4Addr,
+    pub(super) prefix: u8,
+    pub(super) documented: bool,
+    pub(super) form: &'static str,
+    pub(super) subnet: String,
+    pub(super) metric: u32,
+    pub(super) connected: u32,
     pub(super) table: u32,
     pub(super) priority: u32,
     pub(super) public: Ipv4Addr,
@@ -73,11 +79,18 @@ impl<'a> FileContext<'a> {
 impl<'a> RouteContext<'a> {
     pub(super) fn new(route: &RouteTarget) -> Self {
         let shim = Shim::of(route);
+        let documented = route.form.documented();
         Self {
             mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
             address: route.address.map_or_else(|| UNKNOWN.to_owned(), |address| address.to_string()),
             gateway: route.gateway,
             primary_ip: route.primary_ip,
+            prefix: route.prefix(),
+            documented: documented.is_some(),
+            form: if documented.is_some() { "documented" } else { "slash32" },
+            subnet: route.subnet().to_string(),
+            metric: documented.map_or(0, |form| form.metric),
+            connected: documented.map_or(0, |form| form.connected),
             table: route.table,
             priority: route.priority,
             public: PUBLIC_DESTINATION,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::guard::{self, Ending};
 use super::{Answer, GUARD, HostTask};
+use crate::core::inventory::Form;
 use crate::core::model::{MacAddr, Owner};
 use crate::core::observed::applied::{parse_revert, parse_stage};
 use crate::core::observed::guards::parse_guards;
@@ -113,7 +114,11 @@ impl HostTask {
 
     /// Leaves a watcher on the host that keeps the main table the primary's while the interface is plugged in.
     pub(super) async fn stage(&self, mac: MacAddr) -> Result<(), String> {
-        let params = StageParams { mac, primary_ip: self.primary_ip, seconds: STAGE_SECONDS };
+        let metric = match self.host.route.form {
+            Form::Documented { metric } => metric,
+            Form::Slash32 => 0,
+        };
+        let params = StageParams { mac, primary_ip: self.primary_ip, metric, seconds: STAGE_SECONDS };
         let script = self.world.templates.stage_script(&params).map_err(|error| error.to_string())?;
         match self.change(&script, parse_stage).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Ok(()),

@@ -39,6 +39,7 @@ pub(crate) fn target() -> RouteTarget {
         priority: 4101,
         owner: Some(Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod by_line;
+mod form;
 #[cfg(test)]
 mod guard;
 #[cfg(test)]
