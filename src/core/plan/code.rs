@@ -127,6 +127,10 @@ codes! {
     ShimMarkTaken "shim-mark-taken" [Refusal];
     ShimFlushed "shim-flushed" [Refusal, Warning];
     ShimNotKept "shim-not-kept" [Refusal];
+    ShimForm "shim-form" [Refusal];
+    DocumentedForm "documented-form" [Refusal, Warning];
+    MetricTooSmall "metric-too-small" [Refusal];
+    OwnerWithoutMetric "owner-without-metric" [Refusal];
     NoHttpClient "no-http-client" [Refusal, Warning];
     RunUnfinished "run-unfinished" [Refusal];
     PlanStale "plan-stale" [Refusal];
