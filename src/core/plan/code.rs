@@ -113,6 +113,7 @@ codes! {
     EgressElsewhere "egress-elsewhere" [Refusal];
     EgressSource "egress-source" [Refusal];
     NoDefault "no-default" [Refusal];
+    MainTaken "main-taken" [Refusal];
     RcLocal "rc-local" [Refusal];
     InterfacesNotRead "interfaces-not-read" [Refusal];
     InterfaceConfigured "interface-configured" [Refusal];

@@ -64,6 +64,8 @@ pub struct RevertParams<'a> {
     pub files: &'a [FileChange],
     /// Who has to hear of them.
     pub reload: &'a [Owner],
+    /// The link was up before anything was changed, and stays so.
+    pub link_was_up: bool,
 }
 
 /// Values of the probe script.
@@ -195,7 +197,8 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
         self.known("revert.sh", params.route)?;
-        let context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        let mut context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        context.link_was_up = yes_no(params.link_was_up);
         self.scripts(&["files.sh", "owners.sh", "guard.sh", "shim.sh", "revert.sh"], &context)
     }
 
@@ -306,7 +309,7 @@ impl Templates {
         let guard = GuardParams { tx: "0123456789abcdef", seconds: 60 };
         let phase = Phase::Look;
         self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1, guard, phase })?;
-        self.revert_script(&RevertParams { route: &route, files, reload })?;
+        self.revert_script(&RevertParams { route: &route, files, reload, link_was_up: false })?;
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());

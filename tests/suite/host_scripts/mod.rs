@@ -26,6 +26,8 @@ mod rc_local;
 mod shim;
 #[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod untouched;
 
 use std::fs;
 use std::time::{Duration, Instant};

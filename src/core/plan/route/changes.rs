@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::MainRoute;
-use super::form::MAIN;
+use super::form::{MAIN, cannot_be_given_back};
 use super::{HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
 use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
@@ -159,7 +159,16 @@ impl Look<'_> {
             let dev = dev.clone();
             main().filter(move |route| route.dev.as_ref() == Some(&dev))
         };
-        if !through(&primary.dev).any(is_default) {
+        let own = through(&primary.dev).any(is_default);
+        if let Some(route) = main().find(|route| cannot_be_given_back(route, own, link)) {
+            return self.refuse(
+                "main-taken",
+                format!("the main table has a route that could not be given back as it was: {}", route.text),
+                "it stands where the primary's default route should be, or leads by the interface among other ways",
+                "give the primary a default route of its own, and take the interface out of routes by several ways",
+            );
+        }
+        if !own {
             let Some(gateway) = gateway_of(primary.net) else {
                 let what = format!(
                     "{} has no default route, and {} does not tell its gateway",

@@ -9,7 +9,7 @@ use super::RouteTarget;
 use crate::core::inventory::Form;
 use crate::core::model::Owner;
 use crate::core::observed::Facts;
-use crate::core::observed::facts::Route;
+use crate::core::observed::facts::{Link, Route};
 use crate::core::plan::owner::gives_metric;
 
 /// The kernel's number of the main table.
@@ -133,4 +133,16 @@ impl RouteTarget {
             && route.via == via
             && (route.metric == wanted.metric || worse)
     }
+}
+
+/// A route of the main table that the scripts would have to replace or remove, and could not give back as it was: what is
+/// where the primary's default route should be and is not the interface's alone, or has the interface among several ways.
+pub(super) fn cannot_be_given_back(route: &Route, primary_has_one: bool, link: Option<&Link>) -> bool {
+    let by = |word: &str| route.text.split_whitespace().any(|other| other == word);
+    let dev = link.map(|link| link.name.as_str());
+    if by("nexthop") && dev.is_some_and(by) {
+        return true;
+    }
+    let replaced = !primary_has_one && route.destination.prefix_len() == 0 && route.metric == 0;
+    replaced && (by("nhid") || route.dev.is_none() || route.dev.as_ref().map(|dev| dev.as_str()) != dev)
 }
