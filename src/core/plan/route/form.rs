@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::RouteTarget;
 use crate::core::inventory::Form;
-use crate::core::model::Owner;
+use crate::core::model::{IfName, Owner};
 use crate::core::observed::Facts;
 use crate::core::observed::facts::{Link, Route};
 use crate::core::plan::owner::gives_metric;
@@ -144,5 +144,6 @@ pub(super) fn cannot_be_given_back(route: &Route, primary_has_one: bool, link: O
         return true;
     }
     let replaced = !primary_has_one && route.destination.prefix_len() == 0 && route.metric == 0;
-    replaced && (by("nhid") || route.dev.is_none() || route.dev.as_ref().map(|dev| dev.as_str()) != dev)
+    let elsewhere = route.dev.as_ref().map(IfName::as_str) != dev;
+    replaced && (by("nhid") || route.dev.is_none() || elsewhere)
 }
