@@ -230,6 +230,7 @@ pub fn owner_files(input: &[u8]) {
         priority: 4101,
         owner: Some(*owner),
         shim: false,
+        form: Default::default(),
     };
     static TEMPLATES: OnceLock<Option<Templates>> = OnceLock::new();
     let Some(templates) = TEMPLATES.get_or_init(|| Templates::builtin().ok()) else {

@@ -271,7 +271,13 @@ fn by_hand(route: &RouteTarget, files: Option<&[FileChange]>) -> Vec<String> {
                 || "DEVICE".to_owned(),
                 |mac| format!("\"$(ip -o link | sed -n 's/^[0-9]*: \\([^:@]*\\).* {mac} .*/\\1/p')\""),
             );
-            lines.push(format!("ip -4 addr del {address}/32 dev {dev}"));
+            if let Some(form) = route.form.documented() {
+                let metric = form.metric;
+                lines.push(format!(
+                    "ip -4 route del table main default via {gateway} dev {dev} metric {metric}"
+                ));
+            }
+            lines.push(format!("ip -4 addr del {address}/{} dev {dev}", route.prefix()));
         }
         None => lines
             .push("# the interface did not exist yet: the run has changed nothing on the host".to_owned()),
@@ -294,6 +300,7 @@ mod tests {
             priority: 4101,
             owner: None,
             shim: true,
+            form: Default::default(),
         };
         let file = |path: &str, before: Option<&str>, after: &str| FileChange {
             path: path.to_owned(),
@@ -351,6 +358,22 @@ mod tests {
                 .1;
         }
         assert!(!text.chars().any(crate::core::text::is_harmful), "{text}");
+    }
+
+    #[test]
+    fn the_documented_form_is_taken_from_the_main_table_too() {
+        use crate::core::plan::RouteForm;
+        use crate::core::plan::route::Documented;
+        let mut rescue = rescue(Err("connect: timed out".to_owned()));
+        let route = rescue.run.as_mut().and_then(|last| last.route.as_mut()).unwrap();
+        route.form = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected: 30_000 });
+        let text = rescue_text(&rescue);
+        let at = |words: &str| text.find(words).unwrap_or_else(|| panic!("{words} is missing in\n{text}"));
+        assert!(
+            at("ip -4 route del table main default via 172.16.0.253 dev")
+                < at("ip -4 addr del 172.16.0.20/24 dev")
+        );
+        assert!(text.contains(" metric 30000\n") && !text.contains("172.16.0.20/32"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod audited;
 mod by_hand;
 mod counted;
 mod demo;
+mod documented;
 mod dry;
 mod flavours;
 mod guarded;

@@ -1,5 +1,6 @@
 //! Hosts by folder: `tests/owners/<case>/host.txt` is what the facts script prints there, section by section, and
-//! `expected.txt` is who keeps the route, by which files, and what a person should know.
+//! `expected.txt` is who keeps the route, by which files, and what a person should know; `documented.txt` is the same for
+//! the documented form.
 //!
 //! A case with `shim.txt` instead is the host of the case that its first line names, with the sections that follow, and an
 //! inventory that wants the shim. Adding a case is adding a folder. `EGRESSCTL_BLESS=1` rewrites the expectations; read the diff then. The outputs are
@@ -13,10 +14,10 @@ use egressctl::core::inventory::Persist;
 use egressctl::core::model::MacAddr;
 use egressctl::core::observed::Facts;
 use egressctl::core::observed::facts::parse_facts;
-use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::compat::findings;
 use egressctl::core::plan::owner::choose;
-use egressctl::core::plan::route::{RoutePart, host_changes};
+use egressctl::core::plan::route::{Documented, RoutePart, host_changes};
+use egressctl::core::plan::{RouteForm, RouteTarget};
 use egressctl::core::template::Templates;
 
 use crate::support::facts::frame;
@@ -47,7 +48,7 @@ fn facts(case: &Path) -> Facts {
     parse_facts(printed.as_bytes()).unwrap_or_else(|error| panic!("{}: {error}", case.display()))
 }
 
-fn told(case: &Path) -> String {
+fn told(case: &Path, form: RouteForm) -> String {
     let facts = facts(case);
     let target = RouteTarget {
         mac: Some(MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02])),
@@ -58,9 +59,10 @@ fn told(case: &Path) -> String {
         priority: 4101,
         owner: None,
         shim: case.join("shim.txt").exists(),
+        form,
     };
     let choice = choose(&facts, &target, Persist::Auto);
-    let target = RouteTarget { owner: choice.owner, ..target };
+    let target = target.kept_by(choice.owner);
     let mut out = format!("owner: {}\n", choice.owner.map_or("none", |owner| owner.word()));
     let all = choice.findings.into_iter().chain(findings(&facts, &target));
     for found in all {
@@ -92,13 +94,18 @@ fn every_host_gets_the_files_its_owner_understands() {
     assert!(cases.len() >= 25, "cases were lost: {}", cases.len());
     let mut failed = Vec::new();
     for case in cases {
-        let (text, golden) = (told(&case), case.join("expected.txt"));
-        if std::env::var_os("EGRESSCTL_BLESS").is_some() {
-            fs::write(&golden, &text).unwrap();
-        }
-        let expected = fs::read_to_string(&golden).unwrap_or_default();
-        if text != expected {
-            failed.push(format!("{}:\n{text}\nexpected:\n{expected}", golden.display()));
+        let documented = Documented { prefix: 24, metric: 30_000, connected: 0 };
+        let forms =
+            [("expected.txt", RouteForm::Slash32), ("documented.txt", RouteForm::Documented(documented))];
+        for (name, form) in forms {
+            let (text, golden) = (told(&case, form), case.join(name));
+            if std::env::var_os("EGRESSCTL_BLESS").is_some() {
+                fs::write(&golden, &text).unwrap();
+            }
+            let expected = fs::read_to_string(&golden).unwrap_or_default();
+            if text != expected {
+                failed.push(format!("{}:\n{text}\nexpected:\n{expected}", golden.display()));
+            }
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));

@@ -16,6 +16,7 @@ impl Reader<'_, '_> {
         self.unique(hosts, "instance", |host| host.instance.as_ref());
         self.check_addresses(hosts);
         self.check_interface_names(hosts);
+        self.check_metrics(hosts);
         self.shared(hosts, "eni.name", "names of their own, for example with {{host}}", |host| {
             host.eni_name.as_ref()
         });

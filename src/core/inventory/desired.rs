@@ -300,6 +300,32 @@ pub struct RouteDesired {
     /// Put the compatibility shim on top of it; not by default.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub shim: bool,
+    /// How the interface stands in the main table.
+    #[serde(skip_serializing_if = "Form::is_default")]
+    pub form: Form,
+}
+
+/// How the secondary interface stands in the host's main table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub enum Form {
+    /// With a `/32` address: the main table knows nothing of it.
+    #[default]
+    Slash32,
+    /// As the vendor's procedure has it: with the vSwitch's prefix, and a default route that is worse than the primary's.
+    Documented {
+        /// Metric of that default route.
+        metric: u32,
+    },
+}
+
+impl Form {
+    /// Metric of the documented form's default route in the main table where the inventory says nothing: worse than what
+    /// any manager gives a primary, also while one of them holds its connection against it (NetworkManager adds 20000).
+    pub const METRIC: u32 = 30_000;
+
+    fn is_default(&self) -> bool {
+        *self == Self::Slash32
+    }
 }
 
 /// What makes the host's routes survive a reboot.

@@ -12,7 +12,8 @@ use super::node::{Node, Value};
 use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{
-    AllowDesired, EniDesired, HostDesired, HostLogin, Need, RouteDesired, SshDesired, VerifyDesired, value,
+    AllowDesired, EniDesired, Form, HostDesired, HostLogin, Need, RouteDesired, SshDesired, VerifyDesired,
+    value,
 };
 use crate::core::model::{HostName, InstanceId};
 
@@ -181,6 +182,21 @@ impl Reader<'_, '_> {
         Some(names.into_iter().map(|name| name.value).collect())
     }
 
+    /// Records every metric that no route would have, once per place.
+    pub(super) fn check_metrics(&mut self, hosts: &[Host]) {
+        let mut reported = BTreeSet::new();
+        for Host { settings, .. } in hosts {
+            let Some(found) = settings.metric.as_ref().filter(|_| form(settings) == Form::Slash32) else {
+                continue;
+            };
+            if reported.insert(found.at) {
+                let message = format!("route.metric is the number {}", found.value);
+                let expected = "expected route.form: documented with it; the /32 form has no route that a metric could be of";
+                self.collector.add(found.at, message, expected);
+            }
+        }
+    }
+
     /// Records every interface name that the cloud would not take, once per place.
     pub(super) fn check_interface_names(&mut self, hosts: &[Host]) {
         let mut reported = BTreeSet::new();
@@ -192,6 +208,16 @@ impl Reader<'_, '_> {
                 self.collector.add(found.at, message, expected);
             }
         }
+    }
+}
+
+/// What the inventory says of the interface in the main table.
+fn form(settings: &Layer) -> Form {
+    match &settings.documented {
+        Some(Found { value: true, .. }) => {
+            Form::Documented { metric: settings.metric.as_ref().map_or(Form::METRIC, |found| found.value) }
+        }
+        _ => Form::Slash32,
     }
 }
 
@@ -226,6 +252,7 @@ impl Host {
     /// The host with every setting filled in; `None` if a mistake was found in what it cannot do without.
     pub(super) fn complete(self, echo: Option<&Vec<String>>) -> Option<HostDesired> {
         let settings = self.settings;
+        let form = form(&settings);
         let ssh = self.ssh?;
         let port = ssh.port;
         Some(HostDesired {
@@ -246,6 +273,7 @@ impl Host {
                 priority: settings.priority.map_or(4101, |found| found.value),
                 persist: settings.persist.map(|found| found.value).unwrap_or_default(),
                 shim: settings.shim.is_some_and(|found| found.value),
+                form,
             },
             verify: VerifyDesired {
                 echo: echo.cloned().or(settings.echo.map(|found| found.value))?,

@@ -54,6 +54,8 @@ pub(super) struct Layer {
     pub(super) priority: Option<Found<u32>>,
     pub(super) persist: Option<Found<Persist>>,
     pub(super) shim: Option<Found<bool>>,
+    pub(super) documented: Option<Found<bool>>,
+    pub(super) metric: Option<Found<u32>>,
     pub(super) echo: Option<Found<Vec<String>>>,
     pub(super) inbound_port: Option<Found<u16>>,
     pub(super) source: Option<Found<Ipv4Addr>>,
@@ -92,6 +94,8 @@ impl Layer {
             priority: pick(&upper.priority, self.priority),
             persist: pick(&upper.persist, self.persist),
             shim: pick(&upper.shim, self.shim),
+            documented: pick(&upper.documented, self.documented),
+            metric: pick(&upper.metric, self.metric),
             echo: pick(&upper.echo, self.echo),
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
             source: pick(&upper.source, self.source),
@@ -115,7 +119,8 @@ impl Reader<'_, '_> {
         if let Some(eip) = self.section(fields, "eip", &["mode"]) {
             self.eip_mode(eip.get("mode"));
         }
-        if let Some(route) = self.section(fields, "route", &["table", "priority", "persist", "shim"]) {
+        let route = ["table", "priority", "persist", "shim", "form", "metric"];
+        if let Some(route) = self.section(fields, "route", &route) {
             self.route(&route, &mut layer);
         }
         if let Some(verify) = self.section(fields, "verify", &["echo", "inbound_port", "source"]) {
@@ -211,6 +216,13 @@ impl Reader<'_, '_> {
             reader.choice(node, "route.persist", &choices)
         });
         layer.shim = self.found(route, "shim", |reader, node| reader.boolean(node, "route.shim"));
+        layer.documented = self.found(route, "form", |reader, node| {
+            reader.choice(node, "route.form", &[("slash32", false), ("documented", true)])
+        });
+        layer.metric = self.found(route, "metric", |reader, node| {
+            let expected = "a metric from 1 to 4294967295, larger than that of the primary's default route";
+            reader.number(node, "route.metric", 1..=u32::MAX, expected)
+        });
     }
 
     fn echo_urls(&mut self, node: &Node) -> Option<Vec<String>> {

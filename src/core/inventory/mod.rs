@@ -31,8 +31,8 @@ use std::path::PathBuf;
 
 pub use desired::{
     AllowDesired, BecomeDesired, BecomeMethod, CallLimits, CloudDesired, CredentialSource, Desired,
-    EniDesired, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist, Provider,
-    Roster, RouteDesired, SshDesired, VerifyDesired,
+    EniDesired, Form, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist,
+    Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{FileChange, unified_diff};
 use super::{
-    Code, Finding, HostPlan, Known, Op, Plan, RouteTarget, Severity, Step, Verdict, address, compat, egress,
-    eni, fleet, group, notes, owner, route, subnet,
+    Code, Finding, HostPlan, Known, Op, Plan, RouteForm, RouteTarget, Severity, Step, Verdict, address,
+    compat, egress, eni, fleet, group, notes, owner, route, subnet,
 };
 use crate::core::inventory::{HostDesired, Limits};
 use crate::core::model::{HostName, InstanceId, gateway_of};
@@ -115,7 +115,7 @@ fn fill(
     let place = address::find(observed, instance, own.map(|eni| &eni.id))?;
     address::remember(&place, &mut host.known);
     let vswitch = eni::vswitch(view, desired, instance, own)?;
-    let target = route_target(desired, instance, own, gateway(vswitch.cidr)?);
+    let target = route_target(desired, instance, own, vswitch.cidr)?;
     if let Some(address) =
         target.address.filter(|a| view.forwards.iter().any(|forward| forward.internal_ip == *a))
     {
@@ -245,18 +245,19 @@ fn route_target(
     desired: &HostDesired,
     instance: &Instance,
     own: Option<&Eni>,
-    gateway: Ipv4Addr,
-) -> RouteTarget {
-    RouteTarget {
+    cidr: ipnet::Ipv4Net,
+) -> Result<RouteTarget, Finding> {
+    Ok(RouteTarget {
         mac: own.map(|eni| eni.mac),
         address: own.map(|eni| eni.primary_ip).or(desired.eni.primary_ip),
-        gateway,
+        gateway: gateway(cidr)?,
         primary_ip: instance.primary_ip,
         table: desired.route.table,
         priority: desired.route.priority,
         owner: None,
         shim: desired.route.shim,
-    }
+        form: RouteForm::new(desired.route.form, cidr.prefix_len()),
+    })
 }
 
 /// The host's part. An interface that is not attached yet is not on the host, so its part is a preview.
@@ -292,7 +293,7 @@ fn configure(
     }
     let choice = owner::choose(facts, target, desired.route.persist);
     host.findings.extend(choice.findings.into_iter().map(Finding::of_host));
-    let target = &RouteTarget { owner: choice.owner, ..target.clone() };
+    let target = &target.clone().kept_by(choice.owner);
     host.findings.extend(compat::findings(facts, target).into_iter().map(Finding::of_host));
     let changes = match route::host_changes(facts, target, templates) {
         Ok(changes) => changes,

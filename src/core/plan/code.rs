@@ -113,6 +113,7 @@ codes! {
     EgressElsewhere "egress-elsewhere" [Refusal];
     EgressSource "egress-source" [Refusal];
     NoDefault "no-default" [Refusal];
+    MainTaken "main-taken" [Refusal];
     RcLocal "rc-local" [Refusal];
     InterfacesNotRead "interfaces-not-read" [Refusal];
     InterfaceConfigured "interface-configured" [Refusal];
@@ -127,6 +128,10 @@ codes! {
     ShimMarkTaken "shim-mark-taken" [Refusal];
     ShimFlushed "shim-flushed" [Refusal, Warning];
     ShimNotKept "shim-not-kept" [Refusal];
+    ShimForm "shim-form" [Refusal];
+    DocumentedForm "documented-form" [Refusal, Warning];
+    MetricTooSmall "metric-too-small" [Refusal];
+    OwnerWithoutMetric "owner-without-metric" [Refusal];
     NoHttpClient "no-http-client" [Refusal, Warning];
     RunUnfinished "run-unfinished" [Refusal];
     PlanStale "plan-stale" [Refusal];

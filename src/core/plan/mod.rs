@@ -31,7 +31,7 @@ pub use code::Code;
 pub use egress::expected_egress;
 pub use finding::{Finding, Severity};
 pub use op::{Known, KnownEip, KnownEni, OWNER_TAG, Op, StepKind};
-pub use route::RouteTarget;
+pub use route::{RouteForm, RouteTarget};
 pub use show::{Detail, hosts, plan_json, plan_text};
 pub use stale::differences;
 

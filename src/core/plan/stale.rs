@@ -82,6 +82,7 @@ mod tests {
             priority: 4101,
             owner: Some(crate::core::model::Owner::RcLocal),
             shim: false,
+            form: Default::default(),
         };
         let step =
             |op| Step { op, why: "because".to_owned(), diff: vec!["+ a".to_owned(), "+ b".to_owned()] };

@@ -87,6 +87,10 @@ pub enum Effect {
         files: Vec<FileChange>,
         /// Who was told of them.
         reload: Vec<Owner>,
+        /// The interface's link was up before. Not known, and so `false`, where an earlier version or an earlier try of the
+        /// step wrote it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        link_was_up: bool,
     },
     /// The same as the first version wrote it, which knew `rc.local` alone. Read for ever, written no more.
     Configured {
@@ -102,7 +106,7 @@ impl Effect {
     #[must_use]
     pub fn files(&self) -> Option<(Vec<FileChange>, Vec<Owner>)> {
         match self {
-            Self::Persisted { files, reload } => Some((files.clone(), reload.clone())),
+            Self::Persisted { files, reload, .. } => Some((files.clone(), reload.clone())),
             Self::Configured { before, after } => {
                 let change = |after: &String| FileChange {
                     path: before.path.clone(),

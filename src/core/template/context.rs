@@ -19,6 +19,12 @@ pub(super) struct RouteContext<'a> {
     pub(super) address: String,
     pub(super) gateway: Ipv4Addr,
     pub(super) primary_ip: Ipv4Addr,
+    pub(super) prefix: u8,
+    pub(super) documented: bool,
+    pub(super) form: &'static str,
+    pub(super) subnet: String,
+    pub(super) metric: u32,
+    pub(super) connected: u32,
     pub(super) table: u32,
     pub(super) priority: u32,
     pub(super) public: Ipv4Addr,
@@ -35,6 +41,7 @@ pub(super) struct RouteContext<'a> {
     pub(super) owners: String,
     pub(super) files: Vec<FileContext<'a>>,
     pub(super) files_back: Vec<FileContext<'a>>,
+    pub(super) link_was_up: &'static str,
     pub(super) guard_base: &'static str,
     pub(super) guard_disk: &'static str,
     pub(super) guard_tx: &'a str,
@@ -73,11 +80,18 @@ impl<'a> FileContext<'a> {
 impl<'a> RouteContext<'a> {
     pub(super) fn new(route: &RouteTarget) -> Self {
         let shim = Shim::of(route);
+        let documented = route.form.documented();
         Self {
             mac: route.mac.map_or_else(|| UNKNOWN.to_owned(), |mac| mac.to_string()),
             address: route.address.map_or_else(|| UNKNOWN.to_owned(), |address| address.to_string()),
             gateway: route.gateway,
             primary_ip: route.primary_ip,
+            prefix: route.prefix(),
+            documented: documented.is_some(),
+            form: if documented.is_some() { "documented" } else { "slash32" },
+            subnet: route.subnet().to_string(),
+            metric: documented.map_or(0, |form| form.metric),
+            connected: documented.map_or(0, |form| form.connected),
             table: route.table,
             priority: route.priority,
             public: PUBLIC_DESTINATION,
@@ -94,6 +108,7 @@ impl<'a> RouteContext<'a> {
             owners: String::new(),
             files: Vec::new(),
             files_back: Vec::new(),
+            link_was_up: "no",
             guard_base: GUARD_FOLDER,
             guard_disk: GUARD_DISK,
             guard_tx: "none",

@@ -32,13 +32,14 @@ pub use scripts::{
 };
 
 /// The templates there are: name and the built-in text. The name is the file's name without `.hbs`.
-const BUILTIN: [(&str, &str); 17] = [
+const BUILTIN: [(&str, &str); 18] = [
     ("common.sh", include_str!("../../../templates/common.sh.hbs")),
     ("lease.sh", include_str!("../../../templates/lease.sh.hbs")),
     ("facts.sh", include_str!("../../../templates/facts.sh.hbs")),
     ("files.sh", include_str!("../../../templates/files.sh.hbs")),
     ("owners.sh", include_str!("../../../templates/owners.sh.hbs")),
     ("stage.sh", include_str!("../../../templates/stage.sh.hbs")),
+    ("main_table.sh", include_str!("../../../templates/main_table.sh.hbs")),
     ("apply.sh", include_str!("../../../templates/apply.sh.hbs")),
     ("guard.sh", include_str!("../../../templates/guard.sh.hbs")),
     ("guards.sh", include_str!("../../../templates/guards.sh.hbs")),

@@ -9,9 +9,9 @@ use super::guard::{GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
 use super::{TemplateError, Templates};
 use crate::core::model::{MacAddr, Owner};
-use crate::core::plan::RouteTarget;
 use crate::core::plan::rc_local::{BEGIN, END};
-use crate::core::plan::route::FileChange;
+use crate::core::plan::route::{Documented, FileChange};
+use crate::core::plan::{RouteForm, RouteTarget};
 
 /// How long the apply script waits for a hot-plugged device, in seconds; give the execution more than that.
 pub const APPLY_WAIT_SECONDS: u32 = 60;
@@ -49,6 +49,8 @@ pub struct StageParams {
     pub mac: MacAddr,
     /// Primary private address of the instance.
     pub primary_ip: Ipv4Addr,
+    /// Metric of a default route by that interface in the main table that is left alone; 0 if none is.
+    pub metric: u32,
     /// How long the watcher stays, in seconds.
     pub seconds: u32,
 }
@@ -62,6 +64,8 @@ pub struct RevertParams<'a> {
     pub files: &'a [FileChange],
     /// Who has to hear of them.
     pub reload: &'a [Owner],
+    /// The link was up before anything was changed, and stays so.
+    pub link_was_up: bool,
 }
 
 /// Values of the probe script.
@@ -182,7 +186,9 @@ impl Templates {
         context.guard_rollback = &self.rollback;
         let (phase, generation, again) = params.phase.words();
         (context.phase, context.generation, context.begin_again) = (phase, generation, yes_no(again));
-        self.scripts(&["files.sh", "owners.sh", "guard.sh", "shim.sh", "apply.sh", "phases.sh"], &context)
+        let parts =
+            ["files.sh", "owners.sh", "guard.sh", "shim.sh", "main_table.sh", "apply.sh", "phases.sh"];
+        self.scripts(&parts, &context)
     }
 
     /// The script that takes back what the apply script gives. Idempotent, also when the interface is gone.
@@ -191,7 +197,8 @@ impl Templates {
     /// A target with unknown values, a value with a NUL byte.
     pub fn revert_script(&self, params: &RevertParams<'_>) -> Result<String, TemplateError> {
         self.known("revert.sh", params.route)?;
-        let context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        let mut context = RouteContext::new(params.route).with_files(params.files, params.reload);
+        context.link_was_up = yes_no(params.link_was_up);
         self.scripts(&["files.sh", "owners.sh", "guard.sh", "shim.sh", "revert.sh"], &context)
     }
 
@@ -259,6 +266,11 @@ impl Templates {
 
     /// Renders everything once, so that nothing can fail half-way through a run that could have failed before it.
     pub(super) fn render_samples(&self) -> Result<(), TemplateError> {
+        self.render_sample(RouteForm::Slash32)?;
+        self.render_sample(RouteForm::Documented(Documented { prefix: 24, metric: 1, connected: 1 }))
+    }
+
+    fn render_sample(&self, form: RouteForm) -> Result<(), TemplateError> {
         let route = RouteTarget {
             mac: Some(crate::core::model::MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02])),
             address: Some(Ipv4Addr::new(172, 16, 0, 20)),
@@ -268,6 +280,7 @@ impl Templates {
             priority: 4101,
             owner: Some(Owner::RcLocal),
             shim: false,
+            form,
         };
         let change = FileChange {
             path: "/etc/rc.local".to_owned(),
@@ -291,12 +304,12 @@ impl Templates {
             self.lease_script(&LeaseParams { verb, run: &run, owner: &owner, nonce, seconds: 1 })?;
         }
         if let Some(mac) = route.mac {
-            self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, seconds: 1 })?;
+            self.stage_script(&StageParams { mac, primary_ip: route.primary_ip, metric: 0, seconds: 1 })?;
         }
         let guard = GuardParams { tx: "0123456789abcdef", seconds: 60 };
         let phase = Phase::Look;
         self.apply_script(&ApplyParams { route: &route, files, reload, wait_seconds: 1, guard, phase })?;
-        self.revert_script(&RevertParams { route: &route, files, reload })?;
+        self.revert_script(&RevertParams { route: &route, files, reload, link_was_up: false })?;
         self.once_script(&OnceParams { folder: ONCE_FOLDER, key: "k", step: "true" })?;
         self.probe_script(&ProbeParams { echo: vec!["http://192.0.2.1/".to_owned()], address, seconds: 1 })?;
         let (none, mode) = (String::new(), "644".to_owned());

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::guard::{self, Ending};
 use super::{Answer, GUARD, HostTask};
+use crate::core::inventory::Form;
 use crate::core::model::{MacAddr, Owner};
 use crate::core::observed::applied::{parse_revert, parse_stage};
 use crate::core::observed::guards::parse_guards;
@@ -113,7 +114,11 @@ impl HostTask {
 
     /// Leaves a watcher on the host that keeps the main table the primary's while the interface is plugged in.
     pub(super) async fn stage(&self, mac: MacAddr) -> Result<(), String> {
-        let params = StageParams { mac, primary_ip: self.primary_ip, seconds: STAGE_SECONDS };
+        let metric = match self.host.route.form {
+            Form::Documented { metric } => metric,
+            Form::Slash32 => 0,
+        };
+        let params = StageParams { mac, primary_ip: self.primary_ip, metric, seconds: STAGE_SECONDS };
         let script = self.world.templates.stage_script(&params).map_err(|error| error.to_string())?;
         match self.change(&script, parse_stage).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, .. }) => Ok(()),
@@ -174,7 +179,12 @@ impl HostTask {
         let ending =
             if only_confirm { guard::confirm(self, params).await } else { guard::run(self, params).await };
         match ending {
-            Ending::Done => Answer::Done(Effect::Persisted { files, reload }),
+            Ending::Done => {
+                // What a first try found nobody knows any more; an interface that was not there was not up.
+                let link_was_up =
+                    !self.again && facts.links.iter().any(|link| Some(link.mac) == route.mac && link.up);
+                Answer::Done(Effect::Persisted { files, reload, link_was_up })
+            }
             Ending::Refused(reason) => Answer::Refused(reason),
             Ending::Unknown(reason) => Answer::Unknown(reason),
         }
@@ -222,7 +232,8 @@ impl HostTask {
             (None, Some(facts)) => taken_back(owner::without_ours(facts, route)?),
             _ => return Err("the host was not looked at, and what the step did is not known".to_owned()),
         };
-        let params = RevertParams { route, files: &files, reload: &reload };
+        let link_was_up = matches!(effect, Effect::Persisted { link_was_up: true, .. });
+        let params = RevertParams { route, files: &files, reload: &reload, link_was_up };
         let script = self.world.templates.revert_script(&params).map_err(|error| error.to_string())?;
         match self.change(&script, parse_revert).await.map(|told| told.report) {
             Ok(ApplyReport { end: ApplyEnd::Ok, kept, .. }) => {

@@ -71,6 +71,7 @@ pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String
         priority: DEFAULT_PRIORITY,
         owner: Some(Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     };
     let shipped = shipped_rc_local(host.flavour);
     let file = RcLocal {

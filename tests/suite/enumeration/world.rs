@@ -74,6 +74,7 @@ pub(super) fn began() -> Began {
         priority: 4101,
         owner: Some(egressctl::core::model::Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     };
     let ops = vec![
         Op::MakePostPaid { instance: instance.clone() },

@@ -13,7 +13,7 @@ use egressctl::core::observed::applied::{ApplyReport, parse_apply, parse_revert}
 use egressctl::core::observed::facts::parse_facts;
 use egressctl::core::observed::guarded::GuardState;
 use egressctl::core::plan::RouteTarget;
-use egressctl::core::plan::route::{HostChanges, host_changes};
+use egressctl::core::plan::route::{HostChanges, RoutePart, host_changes};
 use egressctl::core::template::{ApplyParams, GuardParams, Phase, RevertParams, Templates};
 
 /// The secondary interface's hardware address.
@@ -39,6 +39,7 @@ pub(crate) fn target() -> RouteTarget {
         priority: 4101,
         owner: Some(Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     }
 }
 
@@ -246,8 +247,9 @@ impl Host {
     }
 
     pub(crate) fn revert_of(&self, route: &RouteTarget, changes: &HostChanges) -> ApplyReport {
-        let HostChanges { files, reload, .. } = changes;
-        let params = RevertParams { route, files, reload };
+        let HostChanges { files, reload, routes, .. } = changes;
+        let link_was_up = !routes.iter().any(|change| change.part == RoutePart::Device);
+        let params = RevertParams { route, files, reload, link_was_up };
         let output = self.run(&templates().revert_script(&params).unwrap());
         parse_revert(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}"))
     }

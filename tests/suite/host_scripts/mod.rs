@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod by_line;
 #[cfg(test)]
+mod form;
+#[cfg(test)]
 mod guard;
 #[cfg(test)]
 pub(crate) mod host;
@@ -15,6 +17,8 @@ mod once;
 #[cfg(test)]
 mod owners;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod push;
 #[cfg(test)]
 mod rc_local;
@@ -22,17 +26,16 @@ mod rc_local;
 mod shim;
 #[cfg(test)]
 mod staged;
+#[cfg(test)]
+mod untouched;
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use egressctl::core::observed::applied::{ApplyEnd, ChangeKind};
-use egressctl::core::observed::facts::HttpClient;
-use egressctl::core::observed::probed::parse_probe;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::rc_local::BEGIN;
 use egressctl::core::plan::route::host_changes;
-use egressctl::core::template::ProbeParams;
 use host::{DEBIAN, Host, SHELLS, debian, target, templates};
 
 /// Runs a case under every shell, side by side.
@@ -352,49 +355,5 @@ fn content_is_read_to_the_byte() {
             host.write("rc.local", text, 0o755);
             assert_eq!(host.facts().rc_local.content.as_deref(), Some(text), "{shell:?}");
         }
-    });
-}
-
-#[test]
-fn the_probe_asks_from_both_addresses() {
-    on_every_shell(|shell| {
-        let host = debian(shell);
-        let file = host.changes();
-        assert_eq!(host.apply(&target(), &file).end, ApplyEnd::Ok);
-        let site = tempfile::tempdir().unwrap();
-        let root = site.path();
-        fs::create_dir_all(root.join("cgi-bin")).unwrap();
-        fs::create_dir_all(root.join("latest/meta-data")).unwrap();
-        fs::write(root.join("latest/meta-data/instance-id"), "i-lab0001").unwrap();
-        let script =
-            "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\nip: %s\\n' \"${REMOTE_ADDR#::ffff:}\"\n";
-        fs::write(root.join("cgi-bin/ip"), script).unwrap();
-        let root = root.to_str().unwrap();
-        host.router(&format!(
-            "chmod -R a+rX '{root}'; chmod a+x '{root}/cgi-bin/ip'; busybox httpd -p 0.0.0.0:80 -h '{root}'"
-        ));
-        let params = ProbeParams {
-            echo: vec!["http://1.1.1.1/cgi-bin/ip".to_owned(), "http://1.1.1.1:9/none".to_owned()],
-            address: target().address,
-            seconds: 5,
-        };
-        let output = host.run(&templates().probe_script(&params).unwrap());
-        let report = parse_probe(&output.stdout, &params).unwrap();
-        assert_eq!(report.instance.unwrap().as_str(), "i-lab0001", "{shell:?}");
-        assert_eq!(report.default[0].1, Ok(target().primary_ip));
-        assert_eq!(report.from_eni[0].1.as_ref().ok(), target().address.as_ref());
-        assert!(report.default[1].1.is_err() && report.from_eni[1].1.is_err());
-        assert_eq!(host.facts().instance.unwrap().as_str(), "i-lab0001");
-
-        // The same with wget alone.
-        host.ok("mount --bind /dev/null \"$(command -v curl)\"");
-        assert_eq!(host.facts().http_client, Some(HttpClient::Wget), "{shell:?}");
-        let output = host.run(&templates().probe_script(&params).unwrap());
-        assert_eq!(
-            parse_probe(&output.stdout, &params).unwrap().from_eni[0],
-            report.from_eni[0],
-            "{shell:?}"
-        );
-        assert_eq!(host.facts().instance.unwrap().as_str(), "i-lab0001", "{shell:?}");
     });
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use egressctl::core::inventory::Persist;
 use egressctl::core::model::Owner;
 use egressctl::core::observed::applied::ApplyEnd;
-use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::owner::choose;
-use egressctl::core::plan::route::{HostChanges, host_changes};
+use egressctl::core::plan::route::{Documented, HostChanges, host_changes};
+use egressctl::core::plan::{RouteForm, RouteTarget};
 
 use super::host::{Host, SHELLS, target, templates};
 
@@ -31,11 +31,12 @@ const SYSTEMCTL: &str = "#!/bin/sh\ncase $1:$2 in start:*.service) eval \"$(sed 
 struct Owned {
     host: Host,
     owner: Owner,
+    form: RouteForm,
     shim: bool,
 }
 
 impl Owned {
-    fn new(owner: Owner, shim: bool) -> Self {
+    fn new(owner: Owner, form: RouteForm, shim: bool) -> Self {
         let host = Host::new(SHELLS[0]);
         for folder in [
             "systemd/network",
@@ -82,7 +83,7 @@ impl Owned {
             Owner::Unit => {}
             _ => host.write("rc.local", super::DEBIAN, 0o755),
         }
-        let this = Self { host, owner, shim };
+        let this = Self { host, owner, form, shim };
         this.halt();
         this.boot();
         this
@@ -177,7 +178,7 @@ impl Owned {
     }
 
     fn target(&self) -> RouteTarget {
-        RouteTarget { owner: Some(self.owner), shim: self.shim, ..target() }
+        RouteTarget { form: self.form, shim: self.shim, ..target() }.kept_by(Some(self.owner))
     }
 
     fn changes(&self) -> HostChanges {
@@ -201,15 +202,19 @@ impl Owned {
 const EVENTS: [&str; 7] =
     ["fresh", "apply twice", "owner restart", "link flap", "unrelated link", "reboot", "rollback"];
 
-/// One row: an owner through all events; a word for each.
-fn row(owner: Owner, shim: bool) -> Vec<String> {
-    let it = Owned::new(owner, shim);
+/// One row: an owner through all events with a form of the route; a word for each.
+fn row(owner: Owner, form: RouteForm, shim: bool) -> Vec<String> {
+    let it = Owned::new(owner, form, shim);
     let facts = it.host.facts();
     if !matches!(owner, Owner::Unit | Owner::RcLocal) {
         let said = || it.host.facts().system.claims.iter().any(|claim| claim.dev.as_str() == "eth0");
         it.wait_for("somebody says that the primary is theirs", |_| said());
         let choice = choose(&it.host.facts(), &target(), Persist::Auto);
         assert_eq!(choice.owner, Some(owner), "{choice:?} {:#?}", facts.system);
+    }
+    if let Err(obstacles) = host_changes(&it.host.facts(), &it.target(), &templates()) {
+        let codes: Vec<&str> = obstacles.iter().map(|obstacle| obstacle.code.as_str()).collect();
+        return EVENTS.map(|_| format!("refused: {}", codes.join(", "))).to_vec();
     }
     let (network, files) = (it.host.network(), it.files());
     let mut cells = Vec::new();
@@ -263,7 +268,7 @@ fn row(owner: Owner, shim: bool) -> Vec<String> {
         eprintln!("{owner:?} {:#?}\n{}", it.changes(), it.log());
     }
 
-    let report = it.host.revert(&changes);
+    let report = it.host.revert_of(&it.target(), &changes);
     assert_eq!(report.end, ApplyEnd::Ok, "{owner:?} {report:?}");
     if !it.in_time(|it| it.host.network() == network) {
         panic!("{owner:?} is not as before:\n{network}\n{}\n{}", it.host.network(), it.log());
@@ -285,19 +290,26 @@ const LIVE: [Owner; 6] =
 #[test]
 fn every_owner_goes_through_everything_as_the_table_says() {
     let only = std::env::var("EGRESSCTL_OWNER").ok();
-    let rows: Vec<(Owner, bool, Vec<String>)> = std::thread::scope(|scope| {
+    let documented = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected: 0 });
+    let kinds = [
+        ("", RouteForm::Slash32, false),
+        (", shim", RouteForm::Slash32, true),
+        (", documented form", documented, false),
+    ];
+    let rows: Vec<(String, Vec<String>)> = std::thread::scope(|scope| {
         let started: Vec<_> = LIVE
             .into_iter()
             .filter(|owner| only.as_deref().is_none_or(|only| only == owner.word()))
-            .flat_map(|owner| [(owner, false), (owner, true)])
-            .map(|(owner, shim)| (owner, shim, scope.spawn(move || row(owner, shim))))
+            .flat_map(|owner| kinds.map(|kind| (owner, kind)))
+            .map(|(owner, (word, form, shim))| {
+                (format!("{owner}{word}"), scope.spawn(move || row(owner, form, shim)))
+            })
             .collect();
-        started.into_iter().map(|(owner, shim, row)| (owner, shim, row.join().unwrap())).collect()
+        started.into_iter().map(|(name, row)| (name, row.join().unwrap())).collect()
     });
     let mut table = format!("| owner | {} |\n|---|{}\n", EVENTS.join(" | "), "---|".repeat(EVENTS.len()));
-    for (owner, shim, cells) in &rows {
-        let with = if *shim { ", shim" } else { "" };
-        writeln!(table, "| {owner}{with} | {} |", cells.join(" | ")).unwrap();
+    for (name, cells) in &rows {
+        writeln!(table, "| {name} | {} |", cells.join(" | ")).unwrap();
     }
     if only.is_some() {
         return eprintln!("{table}");

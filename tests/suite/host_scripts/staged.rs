@@ -13,7 +13,7 @@ const OTHER: &str = "00:16:3e:aa:bb:99";
 
 fn stage(host: &Host, seconds: u32) -> ApplyEnd {
     let target = target();
-    let params = StageParams { mac: target.mac.unwrap(), primary_ip: target.primary_ip, seconds };
+    let params = StageParams { mac: target.mac.unwrap(), primary_ip: target.primary_ip, metric: 0, seconds };
     let output = host.run(&templates().stage_script(&params).unwrap());
     parse_stage(&output.stdout).unwrap_or_else(|error| panic!("{error}\n{output:?}")).end
 }

@@ -29,6 +29,7 @@ pub(super) fn system(frames: &Frames<'_>) -> Result<System, HostTextError> {
         id: field("ID"),
         version: field("VERSION_ID"),
         init: first(&text("init")),
+        caller: first(&text("caller")).parse().ok(),
         systemd: numbers(&text("systemd")).next(),
         network_manager: version(&text("nm.version")),
         cloud_init: first(&text("cloud-init")),

@@ -15,6 +15,9 @@ pub struct System {
     pub id: String,
     /// `VERSION_ID` of `/etc/os-release`, such as `12`.
     pub version: String,
+    /// The address that the login comes from, where the session says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caller: Option<IpAddr>,
     /// The name of process 1, such as `systemd`.
     pub init: String,
     /// The version of systemd(1), where there is one.

@@ -3,6 +3,7 @@
 //!
 //! Pure. Must never refuse what merely needs a person's attention.
 
+mod form;
 mod others;
 mod services;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub fn findings(facts: &Facts, target: &RouteTarget) -> Vec<Finding> {
     others::kernel(facts, target, &mut found);
     others::room(facts, &mut found);
     others::second_way_out(facts, target, dev, &mut found);
+    form::documented(facts, target, primary, &mut found);
     found
 }
 

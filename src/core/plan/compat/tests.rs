@@ -19,6 +19,7 @@ pub(in crate::core::plan) fn host() -> (Facts, RouteTarget) {
         priority: 4101,
         owner: Some(Owner::Networkd),
         shim: false,
+        form: Default::default(),
     };
     (facts, target)
 }
@@ -120,4 +121,28 @@ fn a_cloud_init_that_is_told_off_writes_nothing() {
         ConfigFile { content: Some("network: {config: disabled}\n".to_owned()), mode: 0o644, obstacle: None };
     facts.files.insert("/etc/cloud/cloud.cfg.d/99-network.cfg".to_owned(), file);
     assert_eq!(findings(&facts, &target), []);
+}
+
+#[test]
+fn the_documented_form_says_what_it_costs_and_never_cuts_the_way_that_we_come_by() {
+    use crate::core::plan::RouteForm;
+    use crate::core::plan::route::Documented;
+    let said = |connected, caller: Option<&str>, gateway: [u8; 4]| {
+        let (mut facts, mut target) = host();
+        facts.system.caller = caller.map(|caller| caller.parse().unwrap());
+        target.form = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected });
+        target.gateway = gateway.into();
+        let found = findings(&facts, &target);
+        assert_eq!(found.len(), 1, "{found:#?}");
+        found[0].severity
+    };
+    let (own, other) = ([172, 16, 0, 253], [172, 16, 1, 253]);
+    for caller in [None, Some("10.9.9.9"), Some("2001:db8::1")] {
+        for (connected, gateway) in [(0, own), (30_000, own), (0, other), (30_000, other)] {
+            assert_eq!(said(connected, caller, gateway), Severity::Warning);
+        }
+    }
+    assert_eq!(said(0, Some("172.16.0.30"), own), Severity::Refusal);
+    assert_eq!(said(30_000, Some("172.16.0.30"), own), Severity::Warning);
+    assert_eq!(said(30_000, Some("172.16.1.30"), other), Severity::Refusal);
 }

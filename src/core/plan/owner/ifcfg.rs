@@ -8,11 +8,15 @@ use super::{OwnFile, Wanted};
 const FOLDER: &str = "/etc/sysconfig/network-scripts";
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, dev, mac, address, .. } = wanted;
+    let Wanted { target, dev, mac, address, beside, .. } = wanted;
     let (head, gateway, table, priority) = (wanted.head(), target.gateway, target.table, target.priority);
+    let prefix = target.prefix();
+    let main = beside
+        .as_ref()
+        .map_or_else(String::new, |main| format!("default via {gateway} dev {dev} metric {}\n", main.metric));
     let ifcfg = format!(
         "{head}\
-        DEVICE={dev}\nHWADDR={mac}\nTYPE=Ethernet\nBOOTPROTO=none\nONBOOT=yes\nIPADDR={address}\nPREFIX=32\n\
+        DEVICE={dev}\nHWADDR={mac}\nTYPE=Ethernet\nBOOTPROTO=none\nONBOOT=yes\nIPADDR={address}\nPREFIX={prefix}\n\
         DEFROUTE=no\nPEERDNS=no\nIPV6INIT=no\nNM_CONTROLLED=no\n"
     );
     let shim = wanted
@@ -22,7 +26,7 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         OwnFile::new(format!("{FOLDER}/ifcfg-{dev}"), ifcfg, 0o644),
         OwnFile::new(
             format!("{FOLDER}/route-{dev}"),
-            format!("{head}default via {gateway} dev {dev} table {table} onlink\n"),
+            format!("{head}default via {gateway} dev {dev} table {table} onlink\n{main}"),
             0o644,
         ),
         OwnFile::new(

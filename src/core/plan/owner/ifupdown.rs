@@ -6,11 +6,21 @@ use crate::core::plan::route::HostObstacle;
 const MAIN_FILE: &str = "/etc/network/interfaces";
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, dev, address, .. } = wanted;
+    let Wanted { target, dev, address, beside, .. } = wanted;
     let (gateway, table, priority) = (target.gateway, target.table, target.priority);
+    let netmask = target.subnet().netmask();
+    let main = beside.as_ref().map_or_else(String::new, |main| {
+        // The kernel makes the route to the subnet without a metric.
+        let (subnet, metric) = (target.subnet(), main.metric);
+        format!(
+            "    post-up ip -4 route del {subnet} dev {dev} proto kernel scope link || :\n\
+            \x20   post-up ip -4 route append {subnet} dev {dev} proto kernel scope link src {address} metric {metric}\n\
+            \x20   post-up ip -4 route replace default via {gateway} dev {dev} metric {metric}\n"
+        )
+    });
     let text = format!(
         "{}\
-        auto {dev}\nallow-hotplug {dev}\niface {dev} inet static\n    address {address}\n    netmask 255.255.255.255\n\
+        auto {dev}\nallow-hotplug {dev}\niface {dev} inet static\n    address {address}\n    netmask {netmask}\n{main}\
         \x20   post-up ip -4 route replace default via {gateway} dev {dev} onlink table {table}\n\
         \x20   post-up while ip -4 rule del from {address} lookup {table} pref {priority} 2>/dev/null; do :; done\n\
         \x20   post-up ip -4 rule add from {address} lookup {table} pref {priority}\n\

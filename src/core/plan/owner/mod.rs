@@ -52,18 +52,36 @@ struct Wanted<'a> {
     dev: String,
     mac: String,
     address: String,
+    /// The address with its prefix length.
+    net: String,
+    /// What the main table has of the interface; nothing in the `/32` form.
+    beside: Option<Beside>,
+}
+
+/// The documented form's part of the main table, as files say it.
+struct Beside {
+    /// Metric of the default route.
+    metric: u32,
+    /// Metric of the route to the vSwitch; `None` as the kernel makes it.
+    connected: Option<u32>,
 }
 
 impl<'a> Wanted<'a> {
     fn new(facts: &'a Facts, target: &'a RouteTarget) -> Self {
         let link = facts.links.iter().find(|link| Some(link.mac) == target.mac);
         let unknown = || UNKNOWN.to_owned();
+        let address = target.address.map_or_else(unknown, |address| address.to_string());
         Self {
             facts,
             target,
             dev: link.map_or_else(unknown, |link| link.name.to_string()),
             mac: target.mac.map_or_else(unknown, |mac| mac.to_string()),
-            address: target.address.map_or_else(unknown, |address| address.to_string()),
+            net: format!("{address}/{}", target.prefix()),
+            address,
+            beside: target.form.documented().map(|form| Beside {
+                metric: form.metric,
+                connected: Some(form.connected).filter(|metric| *metric > 0),
+            }),
         }
     }
 
@@ -108,8 +126,46 @@ fn own_files(
     Ok(files)
 }
 
+/// Whether an owner can make the route to the interface's subnet a worse one than the primary's.
+#[must_use]
+pub fn gives_metric(owner: Owner) -> bool {
+    match owner {
+        Owner::NetworkManager | Owner::Ifupdown | Owner::Unit | Owner::RcLocal => true,
+        // networkd 252 keeps RouteMetric= and AddPrefixRoute= from some addresses that were there before.
+        Owner::Networkd | Owner::Netplan | Owner::Ifcfg | Owner::Wicked => false,
+    }
+}
+
+/// The documented form must not lead the primary's answers to its own subnet by the interface.
+fn without_metric(owner: Owner, wanted: &Wanted<'_>) -> Option<HostObstacle> {
+    wanted.beside.as_ref().filter(|beside| beside.connected.is_none())?;
+    let fix = "let route.form be slash32";
+    let what = |why| {
+        format!("{} cannot give the route to the interface's subnet a metric, and {why}", owner.label())
+    };
+    match wanted.target.primary_metric(wanted.facts) {
+        Some(metric) if metric > 0 => Some(obstacle(
+            "owner-without-metric",
+            what("the primary's own has one"),
+            "ours would be the better one, and answers of the primary to its subnet would leave by the interface",
+            fix,
+        )),
+        // It configures links as they appear, in no order.
+        Some(_) if matches!(owner, Owner::Networkd | Owner::Netplan) => Some(obstacle(
+            "owner-without-metric",
+            what("systemd-networkd may make it before the primary's at a boot"),
+            "then answers of the primary to its subnet would leave by the interface",
+            fix,
+        )),
+        _ => None,
+    }
+}
+
 /// What is in the way of an owner besides its files.
 fn obstacles(owner: Owner, wanted: &Wanted<'_>) -> Vec<HostObstacle> {
+    if let Some(obstacle) = without_metric(owner, wanted) {
+        return vec![obstacle];
+    }
     match owner {
         Owner::Networkd | Owner::Netplan => networkd::obstacles(wanted),
         Owner::Ifupdown => ifupdown::obstacles(wanted),

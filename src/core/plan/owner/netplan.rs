@@ -4,19 +4,22 @@
 use super::{OwnFile, Wanted};
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, mac, address, .. } = wanted;
+    let Wanted { target, mac, address, net, beside, .. } = wanted;
     let id = id(wanted);
     let (gateway, table, priority) = (target.gateway, target.table, target.priority);
     // It wants a source or a destination in every rule, and takes no mark but a decimal one.
     let shim = wanted.mark_rule().map_or_else(String::new, |(_, below)| {
         format!(", {{from: 0.0.0.0/0, mark: {table}, table: {table}, priority: {below}}}")
     });
+    let main = beside.as_ref().map_or_else(String::new, |main| {
+        format!("{{to: 0.0.0.0/0, via: {gateway}, metric: {}}}, ", main.metric)
+    });
     let text = format!(
         "{}\
         network:\n  version: 2\n  ethernets:\n    {id}:\n      match: {{macaddress: \"{mac}\"}}\n\
         \x20     dhcp4: false\n      dhcp6: false\n      link-local: []\n      optional: true\n\
-        \x20     addresses: [\"{address}/32\"]\n\
-        \x20     routes: [{{to: 0.0.0.0/0, via: {gateway}, on-link: true, table: {table}}}]\n\
+        \x20     addresses: [\"{net}\"]\n\
+        \x20     routes: [{main}{{to: 0.0.0.0/0, via: {gateway}, on-link: true, table: {table}}}]\n\
         \x20     routing-policy: [{{from: {address}, table: {table}, priority: {priority}}}{shim}]\n",
         wanted.head()
     );

@@ -9,18 +9,21 @@ pub(super) const OLDEST: (u32, u32) = (1, 18);
 const SWITCHES_IPV6_OFF: (u32, u32) = (1, 20);
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, mac, address, .. } = wanted;
+    let Wanted { target, mac, address, net, beside, .. } = wanted;
     let newer = wanted.facts.system.network_manager.is_none_or(|version| version >= SWITCHES_IPV6_OFF);
     let ipv6 = if newer { "disabled" } else { "ignore" };
     let (name, gateway, table, priority) = (wanted.name(), target.gateway, target.table, target.priority);
     let shim = wanted.mark_rule().map_or_else(String::new, |(mark, below)| {
         format!("routing-rule2=priority {below} from 0.0.0.0/0 fwmark {mark} table {table}\n")
     });
+    // Its own route to the subnet gets the metric, too.
+    let main =
+        beside.as_ref().map_or_else(String::new, |main| format!(",{gateway}\nroute-metric={}", main.metric));
     let text = format!(
         "{}\
         [connection]\nid={name}\ntype=ethernet\nautoconnect=true\nautoconnect-priority=100\n{}\n\
         [ethernet]\nmac-address={mac}\n\n\
-        [ipv4]\nmethod=manual\naddress1={address}/32\nignore-auto-dns=true\n\
+        [ipv4]\nmethod=manual\naddress1={net}{main}\nignore-auto-dns=true\n\
         route1=0.0.0.0/0,{gateway},0\nroute1_options=table={table},onlink=true\n\
         routing-rule1=priority {priority} from {address} table {table}\n{shim}\n\
         [ipv6]\nmethod={ipv6}\n\n\

@@ -12,16 +12,19 @@ pub(super) const REMOVES_RULES: u32 = 249;
 const ON_LINK_SPELLED: u32 = 246;
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, mac, address, .. } = wanted;
+    let Wanted { target, mac, address, net, beside, .. } = wanted;
     let old = wanted.facts.system.systemd.is_some_and(|version| version < ON_LINK_SPELLED);
     let on_link = if old { "GatewayOnlink" } else { "GatewayOnLink" };
     let (gateway, table, priority) = (target.gateway, target.table, target.priority);
+    let main = beside
+        .as_ref()
+        .map_or_else(String::new, |main| format!("[Route]\nGateway={gateway}\nMetric={}\n\n", main.metric));
     let text = format!(
         "{}\
         [Match]\nMACAddress={mac}\n\n\
         [Link]\nRequiredForOnline=no\n\n\
-        [Network]\nAddress={address}/32\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
-        [Route]\nGateway={gateway}\n{on_link}=yes\nTable={table}\n\n\
+        [Network]\nAddress={net}\nDHCP=no\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n\
+        {main}[Route]\nGateway={gateway}\n{on_link}=yes\nTable={table}\n\n\
         [RoutingPolicyRule]\nFrom={address}\nTable={table}\nPriority={priority}\n{}",
         wanted.head(),
         mark_rule(wanted),

@@ -23,7 +23,7 @@ fn what_older_versions_wrote_means_the_same() {
     let (files, reload) = effect.files().unwrap();
     assert_eq!((files[0].before.as_deref(), files[0].after.as_deref()), (None, Some("x")));
     assert_eq!(reload, [Owner::RcLocal]);
-    let new = Effect::Persisted { files, reload };
+    let new = Effect::Persisted { files, reload, link_was_up: true };
     let text = serde_json::to_string(&new).unwrap();
     assert_eq!(serde_json::from_str::<Effect>(&text).unwrap(), new);
 }

@@ -8,10 +8,13 @@ use super::{OwnFile, Wanted};
 const FOLDER: &str = "/etc/sysconfig/network";
 
 pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
-    let Wanted { target, dev, address, .. } = wanted;
+    let Wanted { target, dev, address, net, beside, .. } = wanted;
     let (head, gateway, table, priority) = (wanted.head(), target.gateway, target.table, target.priority);
+    let main = beside
+        .as_ref()
+        .map_or_else(String::new, |main| format!("default {gateway} - {dev} metric {}\n", main.metric));
     let ifcfg = format!(
-        "{head}BOOTPROTO='static'\nSTARTMODE='hotplug'\nIPADDR='{address}/32'\n\
+        "{head}BOOTPROTO='static'\nSTARTMODE='hotplug'\nIPADDR='{net}'\n\
         DHCLIENT_SET_DEFAULT_ROUTE='no'\n"
     );
     let shim = wanted
@@ -21,7 +24,7 @@ pub(super) fn files(wanted: &Wanted<'_>) -> Vec<OwnFile> {
         OwnFile::new(format!("{FOLDER}/ifcfg-{dev}"), ifcfg, 0o644),
         OwnFile::new(
             format!("{FOLDER}/ifroute-{dev}"),
-            format!("{head}default {gateway} - {dev} table {table} onlink\n"),
+            format!("{head}default {gateway} - {dev} table {table} onlink\n{main}"),
             0o644,
         ),
         OwnFile::new(

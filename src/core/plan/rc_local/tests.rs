@@ -158,6 +158,7 @@ fn what_needs_attention_is_found() {
         priority: 4101,
         owner: Some(crate::core::model::Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     };
     let text = "#!/bin/sh\nip -4 route add default via 172.16.0.253 dev eth1 table 101\n/sbin/ip rule\nip -4 rule add from 172.16.0.20/32 lookup 101\n# ip rule add from 172.16.0.20 lookup 101\nif x; then\nexit 1\nfi\nexit 0\n";
     let found = findings(&RcLocal { mode: 0o644, ..file(text) }, &target);

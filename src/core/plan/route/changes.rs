@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
+use super::MainRoute;
+use super::form::{MAIN, cannot_be_given_back};
 use super::{HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
 use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
 use crate::core::plan::{owner, shim};
 use crate::core::template::Templates;
 
-const MAIN: u32 = 254;
 const UNKNOWN: &str = "(known after apply)";
 
 /// What the host lacks, or everything that is in the way of it.
@@ -158,7 +159,16 @@ impl Look<'_> {
             let dev = dev.clone();
             main().filter(move |route| route.dev.as_ref() == Some(&dev))
         };
-        if !through(&primary.dev).any(is_default) {
+        let own = through(&primary.dev).any(is_default);
+        if let Some(route) = main().find(|route| cannot_be_given_back(route, own, link)) {
+            return self.refuse(
+                "main-taken",
+                format!("the main table has a route that could not be given back as it was: {}", route.text),
+                "it stands where the primary's default route should be, or leads by the interface among other ways",
+                "give the primary a default route of its own, and take the interface out of routes by several ways",
+            );
+        }
+        if !own {
             let Some(gateway) = gateway_of(primary.net) else {
                 let what = format!(
                     "{} has no default route, and {} does not tell its gateway",
@@ -176,13 +186,8 @@ impl Look<'_> {
                 format!("ip -4 route replace default via {gateway} dev {}", primary.dev),
             );
         }
-        let mut ours: Vec<&Route> = Vec::new();
-        if let Some(link) = link {
-            ours.extend(through(&link.name));
-        }
-        for route in &ours {
-            self.minus(RoutePart::Main, format!("ip -4 route del table main {}", route.text));
-        }
+        let ours: Vec<&Route> = link.map(|link| through(&link.name).collect()).unwrap_or_default();
+        self.beside_primary(&through(&primary.dev).collect::<Vec<_>>(), &ours, link);
         let elsewhere = facts
             .internet_route
             .as_ref()
@@ -210,20 +215,88 @@ impl Look<'_> {
         }
     }
 
+    /// What leads by the interface in the main table is what the form has there, and nothing of it is better than the
+    /// primary's.
+    fn beside_primary(&mut self, primary: &[&Route], ours: &[&Route], link: Option<&Link>) {
+        let target = self.target;
+        let wanted = target.main_routes();
+        let is_wanted = |route: &&&Route| wanted.iter().any(|wanted| target.is_main_route(wanted, route));
+        for route in ours.iter().filter(|route| !is_wanted(route)) {
+            self.minus(RoutePart::Main, format!("ip -4 route del table main {}", route.text));
+        }
+        let best = primary.iter().filter(|route| is_default(route)).map(|route| route.metric).min();
+        if let Some(best) =
+            best.filter(|best| target.form.documented().is_some_and(|form| form.metric <= *best))
+        {
+            self.refuse(
+                "metric-too-small",
+                format!("the primary's default route has the metric {best}, and route.metric is not larger"),
+                "the interface would take over the host's egress",
+                "give a larger route.metric, or leave it to its default",
+            );
+        }
+        let dev = link.map_or(UNKNOWN, |link| link.name.as_str());
+        for wanted in &wanted {
+            let text = self.main_words(wanted, dev);
+            if !ours.iter().any(|route| target.is_main_route(wanted, route)) {
+                // The kernel makes the route to the subnet when it gets the address.
+                if !wanted.via_gateway && !self.has_address(link) {
+                    continue;
+                }
+                self.plus(RoutePart::Main, format!("ip -4 route append table main {text}"));
+            } else if self.comes_first(wanted, primary, ours) {
+                self.minus(RoutePart::Main, format!("ip -4 route del table main {text}"));
+                self.plus(RoutePart::Main, format!("ip -4 route append table main {text}"));
+            }
+        }
+    }
+
+    fn has_address(&self, link: Option<&Link>) -> bool {
+        let wanted = self.target.net();
+        let mut there = self.facts.addresses.iter();
+        there.any(|there| Some(there.net) == wanted && link.is_some_and(|link| link.name == there.dev))
+    }
+
+    /// Of two equal routes the first one is taken, and ours is before the primary's: after its link went down and up, say.
+    fn comes_first(&self, wanted: &MainRoute, primary: &[&Route], ours: &[&Route]) -> bool {
+        let place = |of: &[&Route]| {
+            let equal = |route: &&Route| {
+                route.table == MAIN
+                    && route.destination == wanted.destination
+                    && route.via.is_none()
+                    && route.metric == wanted.metric
+                    && of.iter().any(|other| std::ptr::eq(*other, *route))
+            };
+            self.facts.routes.iter().position(|route| equal(&route))
+        };
+        !wanted.via_gateway && place(ours).zip(place(primary)).is_some_and(|(ours, theirs)| ours < theirs)
+    }
+
+    fn main_words(&self, wanted: &MainRoute, dev: &str) -> String {
+        let way = if wanted.via_gateway {
+            format!("default via {} dev {dev}", self.target.gateway)
+        } else {
+            format!("{} dev {dev} proto kernel scope link src {}", wanted.destination, self.address())
+        };
+        if wanted.metric == 0 { way } else { format!("{way} metric {}", wanted.metric) }
+    }
+
     fn device(&mut self, link: Option<&Link>) {
-        let address = self.address();
+        let net = format!("{}/{}", self.address(), self.target.prefix());
+        let metric = self.target.form.documented().map_or(0, |form| form.connected);
+        let flag = if metric == 0 { String::new() } else { format!(" metric {metric}") };
         let Some(link) = link else {
             self.plus(RoutePart::Device, format!("ip link set dev {UNKNOWN} up"));
-            return self.plus(RoutePart::Address, format!("ip -4 addr add {address}/32 dev {UNKNOWN}"));
+            return self.plus(RoutePart::Address, format!("ip -4 addr add {net} dev {UNKNOWN}{flag}"));
         };
         if !link.up {
             self.plus(RoutePart::Device, format!("ip link set dev {} up", link.name));
         }
-        let wanted = self.target.address.map(Ipv4Net::from);
+        let wanted = self.target.net();
         let facts = self.facts;
         let there = || facts.addresses.iter().filter(|address| address.dev == link.name);
         if !there().any(|address| Some(address.net) == wanted) {
-            self.plus(RoutePart::Address, format!("ip -4 addr add {address}/32 dev {}", link.name));
+            self.plus(RoutePart::Address, format!("ip -4 addr add {net} dev {}{flag}", link.name));
         }
         for other in there().filter(|address| Some(address.net) != wanted) {
             self.minus(RoutePart::Address, format!("ip -4 addr del {} dev {}", other.net, other.dev));

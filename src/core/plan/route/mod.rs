@@ -2,6 +2,7 @@
 
 mod changes;
 mod diff;
+mod form;
 #[cfg(test)]
 mod tests;
 
@@ -15,9 +16,11 @@ use crate::core::model::{MacAddr, Owner};
 
 pub use changes::host_changes;
 pub use diff::unified_diff;
+pub use form::{Documented, MainRoute, RouteForm};
 
-/// The policy route a host should have: a `/32` address on the secondary interface, one `onlink` default route in a table
-/// of its own, one rule that sends packets from that address there. Main table and primary interface stay as they are.
+/// The policy route a host should have: an address on the secondary interface, one `onlink` default route in a table of its
+/// own, one rule that sends packets from that address there. The primary interface stays as it is, and so does the main
+/// table, unless the form says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "TargetForm", into = "TargetForm")]
 pub struct RouteTarget {
@@ -37,6 +40,8 @@ pub struct RouteTarget {
     pub owner: Option<Owner>,
     /// The compatibility shim belongs to it.
     pub shim: bool,
+    /// How the interface stands in the main table.
+    pub form: RouteForm,
 }
 
 /// A target as journals and saved plans have it: the first version knew `rc.local` alone.
@@ -53,22 +58,25 @@ struct TargetForm {
     owner: Option<Owner>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     shim: bool,
+    #[serde(default, skip_serializing_if = "RouteForm::is_slash32")]
+    form: RouteForm,
 }
 
 impl From<TargetForm> for RouteTarget {
     fn from(form: TargetForm) -> Self {
-        let TargetForm { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim } = form;
+        let TargetForm { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim, form } =
+            form;
         let owner = if rc_local { Some(Owner::RcLocal) } else { owner };
-        Self { mac, address, gateway, primary_ip, table, priority, owner, shim }
+        Self { mac, address, gateway, primary_ip, table, priority, owner, shim, form }
     }
 }
 
 impl From<RouteTarget> for TargetForm {
     fn from(target: RouteTarget) -> Self {
-        let RouteTarget { mac, address, gateway, primary_ip, table, priority, owner, shim } = target;
+        let RouteTarget { mac, address, gateway, primary_ip, table, priority, owner, shim, form } = target;
         let rc_local = owner == Some(Owner::RcLocal);
         let owner = owner.filter(|_| !rc_local);
-        Self { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim }
+        Self { mac, address, gateway, primary_ip, table, priority, rc_local, owner, shim, form }
     }
 }
 

@@ -22,6 +22,7 @@ fn target() -> RouteTarget {
         priority: 4101,
         owner: Some(Owner::RcLocal),
         shim: false,
+        form: Default::default(),
     }
 }
 

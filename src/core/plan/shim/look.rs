@@ -92,6 +92,14 @@ fn conditions(facts: &Facts, route: &RouteTarget, shim: &Shim, dev: Option<&IfNa
     let mut refuse = |code: Code, what: String, why: &str, fix: &str| {
         look.obstacles.push(obstacle(code.as_str(), what, why, fix));
     };
+    if route.form.documented().is_some() {
+        refuse(
+            Code::ShimForm,
+            "the shim is asked for with the documented form".to_owned(),
+            "answers of the primary may leave by the interface in that form, past the shim, and nobody has tried the two together",
+            "let route.form be slash32, or route.shim false",
+        );
+    }
     if !system.tools.is_empty() && !system.tools.contains("nft") {
         let what = "the shim needs nft, which is not on the host".to_owned();
         refuse(

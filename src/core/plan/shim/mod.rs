@@ -116,6 +116,7 @@ mod tests {
             priority,
             owner: None,
             shim: true,
+            form: Default::default(),
         }
     }
 
