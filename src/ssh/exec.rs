@@ -15,7 +15,7 @@ use std::time::Duration;
 use russh::client::Msg;
 use russh::{Channel, ChannelMsg, ChannelOpenFailure};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use self::collected::{Collected, FLOOD};
 use self::feed::Activity;
@@ -30,6 +30,9 @@ use crate::ports::{Exec, Output, SshError, SshErrorKind};
 /// Once the exit status is known: how long silence may last before we stop waiting for the end of output that a process
 /// left in the background holds open.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// How soon a channel is asked for again that was refused because of one that has just been closed.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// Why reading stopped.
 enum Stop {
@@ -139,6 +142,7 @@ pub(super) async fn on_channel(
             },
         }
     };
+    link.note_end();
     let why = match stop {
         Stop::Closed => {
             closer.disarm();
@@ -187,6 +191,7 @@ async fn open(link: &Arc<Link>, room: Room) -> Result<Channel<Msg>, Cut> {
             Ok(channel) => return Ok(channel),
             Err(NotOpened::Refused(why)) => match room {
                 Room::AfterReaps if was_reaping || link.reaps.is_any() => link.reaps.over().await,
+                Room::AfterReaps if link.has_just_ended_one() => sleep(AGAIN).await,
                 Room::AfterReaps | Room::Now => return Err(Cut::Refused(not_opened(link, &why))),
             },
             Err(NotOpened::Late) => return Err(Cut::Told(late(link, OPENING))),

@@ -2,17 +2,18 @@
 //!
 //! Must never let a panic of the SSH library out.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use russh::Disconnect;
 use russh::client::{self, Handle};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Settings;
 use super::auth::{Credentials, Ending, log_in};
+use super::cache::lock;
 use super::cord::{Cord, Grip};
 use super::failure::{failure, quoted};
 use super::guard::{Broken, Guard};
@@ -33,6 +34,8 @@ mod why;
 
 /// How long a goodbye may take to be written.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// How long after its end a session may count at the host.
+const LETTING_GO: Duration = Duration::from_millis(500);
 
 /// Who logs in where.
 pub(super) struct Login<'a> {
@@ -59,6 +62,8 @@ pub(super) struct Link {
     pub(super) is_personal: bool,
     /// The commands that were cut off and still run.
     pub(super) reaps: Reaps,
+    /// When a command's channel was closed last.
+    ended: Mutex<Option<Instant>>,
     vitals: Arc<Vitals>,
     _grip: Grip,
 }
@@ -100,6 +105,7 @@ impl Link {
                 is_root: login.who.user == "root",
                 is_personal: login.who.is_personal(),
                 reaps: Reaps::default(),
+                ended: Mutex::default(),
                 vitals,
                 _grip: grip,
             }),
@@ -108,6 +114,17 @@ impl Link {
                 Err(why::refused(&at, login, &vitals, handle.is_closed(), &refusal).into())
             }
         }
+    }
+
+    /// A command's channel has just been closed.
+    pub(super) fn note_end(&self) {
+        *lock(&self.ended) = Some(Instant::now());
+    }
+
+    /// Whether the host may count a session that is over: sshd lets go of it only after it has looked at what came together with
+    /// our word that the channel is closed.
+    pub(super) fn has_just_ended_one(&self) -> bool {
+        lock(&self.ended).is_some_and(|at| at.elapsed() < LETTING_GO)
     }
 
     /// Whether nothing can be asked of it any more.

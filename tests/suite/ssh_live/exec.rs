@@ -187,6 +187,17 @@ async fn what_is_refused_while_a_command_is_being_ended_waits_for_its_end() {
 }
 
 #[tokio::test]
+async fn one_command_after_the_other_needs_one_session() {
+    let keys = Keys::new();
+    let sshd = Sshd::start(&keys, "MaxSessions 1");
+    let session = connect(&sshd.target(&keys)).await.unwrap();
+    for round in 0..40 {
+        let got = run(&*session, &format!("echo {round}")).await;
+        assert_eq!(String::from_utf8(got.stdout).unwrap(), format!("{round}\n"));
+    }
+}
+
+#[tokio::test]
 async fn more_at_once_than_the_host_admits_is_said_so() {
     let keys = Keys::new();
     let sshd = Sshd::start(&keys, "MaxSessions 1");
