@@ -1,5 +1,6 @@
 //! The policy route a host should have, and what is missing for it.
 
+mod after;
 mod changes;
 mod diff;
 #[cfg(test)]
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Finding;
 use crate::core::model::{MacAddr, Owner};
 
+pub use after::after;
 pub use changes::host_changes;
 pub use diff::unified_diff;
 
