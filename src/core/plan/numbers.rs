@@ -63,12 +63,9 @@ pub(super) fn settle(facts: &Facts, targets: &mut [Target]) -> Vec<Finding> {
             [("routing table", table, table_told), ("rule priority", priority, priority_told)]
         {
             let Some(taken) = told else { continue };
-            let why = format!(
-                "{value} is taken for {} instead; to have another one, write it under {} in the inventory",
-                target.name(),
-                target.key()
-            );
-            found.push(Finding::note(format!("{what} {taken}"), why).coded(Code::NumberMoved));
+            let what = format!("{what} {taken}, so {} gets {value}", target.name());
+            let why = format!("to have another one, write it under {} in the inventory", target.key());
+            found.push(Finding::note(what, why).coded(Code::NumberMoved));
         }
         let route = &mut targets[at].route;
         (route.table, route.priority) = (table, priority);
