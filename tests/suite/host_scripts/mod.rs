@@ -19,6 +19,8 @@ mod push;
 #[cfg(test)]
 mod rc_local;
 #[cfg(test)]
+mod several;
+#[cfg(test)]
 mod shim;
 #[cfg(test)]
 mod staged;

@@ -28,14 +28,14 @@ const INTERFACES: &str = "source /etc/network/interfaces.d/*\nauto lo\niface lo 
 const SYSTEMCTL: &str = "#!/bin/sh\ncase $1:$2 in start:*.service) eval \"$(sed -n s/^ExecStart=//p /etc/systemd/system/$2)\" ;; esac\n";
 
 /// A host whose network has an owner that is at work.
-struct Owned {
-    host: Host,
-    owner: Owner,
+pub(super) struct Owned {
+    pub(super) host: Host,
+    pub(super) owner: Owner,
     shim: bool,
 }
 
 impl Owned {
-    fn new(owner: Owner, shim: bool) -> Self {
+    pub(super) fn new(owner: Owner, shim: bool) -> Self {
         let host = Host::new(SHELLS[0]);
         for folder in [
             "systemd/network",
@@ -98,7 +98,7 @@ impl Owned {
     }
 
     /// Everything that a boot forgets is forgotten.
-    fn halt(&self) {
+    pub(super) fn halt(&self) {
         self.stop();
         self.host.ok("for dev in eth0 eth1; do ip link set $dev down; ip addr flush dev $dev; done
             ip link del d0 2>/dev/null || :
@@ -127,7 +127,7 @@ impl Owned {
         }
     }
 
-    fn boot(&self) {
+    pub(super) fn boot(&self) {
         self.start();
         match self.owner {
             Owner::Ifupdown => drop(self.host.ok("ifup -a >/run/owner.log 2>&1 || { cat /run/owner.log; exit 1; }")),
@@ -154,11 +154,11 @@ impl Owned {
         self.host.ok("for script in /etc/egressctl/*.sh; do if [ -e $script ]; then sh $script; fi; done");
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         self.host.ok("tail -n 30 /run/owner.log 2>/dev/null || :; ip -4 -o addr; ip -4 rule; ip -4 route show table all | grep -v local; ls -l /etc/systemd/network /etc/netplan /run/systemd/network 2>/dev/null || :")
     }
 
-    fn wait_for(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    pub(super) fn wait_for(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         assert!(self.in_time(is_so), "{:?}: {what}\n{}", self.owner, self.log());
     }
 
@@ -187,7 +187,7 @@ impl Owned {
         self.changes().is_empty()
     }
 
-    fn files(&self) -> String {
+    pub(super) fn files(&self) -> String {
         self.host.ok(
             "cd /etc; find . -type f ! -name ld.so.cache -exec md5sum {} + -exec stat -c '%n %a' {} + | sort",
         )
@@ -276,7 +276,7 @@ fn row(owner: Owner, shim: bool) -> Vec<String> {
     cells
 }
 
-const LIVE: [Owner; 6] =
+pub(super) const LIVE: [Owner; 6] =
     [Owner::Networkd, Owner::Netplan, Owner::NetworkManager, Owner::Ifupdown, Owner::RcLocal, Owner::Unit];
 
 #[test]
