@@ -2,10 +2,11 @@
 //!
 //! Must never plan one route of a host if another one is refused.
 
-use super::route::{FileChange, HostChanges, RouteChange, RoutePart, after, unified_diff};
+use super::route::{FileChange, HostChanges, HostObstacle, RouteChange, RoutePart, after, unified_diff};
 use super::targets::Target;
 use super::{Code, Finding, HostPlan, Op, Other, RouteTarget, Step, compat, numbers, owner, route};
 use crate::core::inventory::HostDesired;
+use crate::core::model::EniId;
 use crate::core::observed::{Facts, Observation};
 use crate::core::template::Templates;
 
@@ -63,6 +64,7 @@ pub(super) fn steps(
             Err(obstacles) => {
                 refused = true;
                 let refusals = obstacles.into_iter().map(|found| {
+                    let found = of_other(found, target.other.as_ref());
                     Finding::refusal(found.what, found.why, found.fix)
                         .coded(Code::named(&found.code))
                         .of_host()
@@ -75,6 +77,22 @@ pub(super) fn steps(
         steps.clear();
     }
     Ok(steps)
+}
+
+/// An obstacle to one route among several, which is in the way of its numbers and not of the host.
+fn of_other(found: HostObstacle, other: Option<&EniId>) -> HostObstacle {
+    let of_numbers = ["table-taken", "priority-taken", "source-taken"].contains(&found.code.as_str());
+    match other.filter(|_| of_numbers) {
+        Some(eni) => HostObstacle {
+            what: format!("{} (for {eni})", found.what),
+            fix: format!(
+                "{} (of {eni}, in route.others)",
+                found.fix.replace(": route.", ": the ").replace(" in the inventory", "")
+            ),
+            ..found
+        },
+        None => found,
+    }
 }
 
 fn leads_out(facts: &Facts, route: &RouteTarget) -> bool {

@@ -199,3 +199,108 @@ fn left_behind(facts: &Facts, targets: &[Target]) -> Vec<Finding> {
 fn short(text: &str) -> String {
     text.chars().take(100).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::super::RouteTarget;
+    use super::super::compat::tests::host;
+    use super::*;
+    use crate::core::model::MacAddr;
+    use crate::core::observed::facts::{ConfigFile, Link, Route};
+
+    const SECOND: MacAddr = MacAddr([0, 0x16, 0x3e, 0xaa, 0xbb, 2]);
+    const THIRD: MacAddr = MacAddr([0, 0x16, 0x3e, 0xaa, 0xbb, 3]);
+
+    /// A bare host with two secondary interfaces, and its routes without written numbers.
+    fn bare() -> (Facts, Vec<Target>) {
+        let (mut facts, route) = host();
+        let link = |name: &str, mac| Link { name: name.parse().unwrap(), mac, up: false, mtu: 1500 };
+        facts.links.extend([link("eth1", SECOND), link("eth2", THIRD)]);
+        let address = Some(Ipv4Addr::new(172, 16, 0, 20));
+        let route = RouteTarget { mac: Some(SECOND), address, ..route };
+        let other =
+            RouteTarget { mac: Some(THIRD), address: Some(Ipv4Addr::new(172, 16, 0, 30)), ..route.clone() };
+        let target = |route, other: Option<&str>| Target {
+            route,
+            table: None,
+            priority: None,
+            other: other.map(|id| id.parse().unwrap()),
+        };
+        (facts, vec![target(route, None), target(other, Some("eni-3"))])
+    }
+
+    fn numbers(facts: &Facts, targets: &[Target]) -> (Vec<(u32, u32)>, Vec<Code>) {
+        let mut targets = targets.to_vec();
+        let found = settle(facts, &mut targets);
+        let numbers = targets.iter().map(|target| (target.route.table, target.route.priority));
+        (numbers.collect(), found.iter().map(|found| found.code).collect())
+    }
+
+    fn rule(text: &str, from: Option<&str>, table: u32) -> Rule {
+        let priority = text.split(':').next().unwrap().parse().unwrap();
+        let from = from.map(|from| from.parse().unwrap());
+        Rule { priority, more: from.is_none(), from, table: Some(table), text: text.to_owned() }
+    }
+
+    fn route(table: u32, dev: &str) -> Route {
+        Route {
+            table,
+            destination: Ipv4Net::default(),
+            via: Some(Ipv4Addr::new(172, 16, 0, 253)),
+            dev: Some(dev.parse().unwrap()),
+            metric: 0,
+            onlink: true,
+            text: format!("default via 172.16.0.253 dev {dev} onlink"),
+        }
+    }
+
+    #[test]
+    fn they_are_counted_up_and_what_is_taken_is_passed_over_and_told() {
+        let (mut facts, mut targets) = bare();
+        assert_eq!(numbers(&facts, &targets), (vec![(101, 4101), (102, 4102)], vec![]));
+        // The shim's rule stands next to the first one.
+        targets[0].route.shim = true;
+        assert_eq!(numbers(&facts, &targets).0, [(101, 4101), (102, 4103)]);
+        targets[0].route.shim = false;
+        facts.routes.push(route(101, "wg0"));
+        facts.rules.push(rule("4102: from 10.0.0.0/8 lookup 103", Some("10.0.0.0/8"), 103));
+        let moved = vec![Code::NumberMoved; 3];
+        assert_eq!(numbers(&facts, &targets), (vec![(102, 4101), (104, 4103)], moved));
+        // What is written stays, whoever has it, and nobody else gets it.
+        (targets[0].table, targets[1].priority) = (Some(101), Some(4101));
+        let (found, _) = numbers(&facts, &targets);
+        assert_eq!(found, [(101, 4103), (102, 4101)]);
+    }
+
+    #[test]
+    fn what_a_route_has_already_is_its_own_also_when_what_was_in_the_way_is_gone() {
+        let (mut facts, targets) = bare();
+        facts.routes.extend([route(103, "eth1"), route(105, "eth2")]);
+        facts.rules.push(rule("4104: from 172.16.0.20 lookup 103", Some("172.16.0.20/32"), 103));
+        facts.rules.push(rule("4107: from 172.16.0.30 lookup 105", Some("172.16.0.30/32"), 105));
+        assert_eq!(numbers(&facts, &targets), (vec![(103, 4104), (105, 4107)], vec![]));
+        // A file of ours says so for as long as it is there, also where the rule is gone.
+        facts.rules.clear();
+        facts.routes.clear();
+        let text = "# egressctl, table 107: x\n[Network]\nAddress=172.16.0.30/32\n".to_owned();
+        let file = ConfigFile { content: Some(text), mode: 0o644, obstacle: None };
+        facts.files.insert("/etc/systemd/network/05-egressctl-107.network".to_owned(), file);
+        assert_eq!(numbers(&facts, &targets), (vec![(101, 4101), (107, 4102)], vec![]));
+        // Without its interface in the inventory it is told, and its number is not given to another one.
+        let first = &targets[..1];
+        assert_eq!(numbers(&facts, first), (vec![(101, 4101)], vec![Code::RouteLeft]));
+    }
+
+    #[test]
+    fn what_a_former_interface_has_left_on_the_first_numbers_is_not_gone_round() {
+        let (mut facts, mut targets) = bare();
+        let text = "# egressctl, table 101: x\n[Network]\nAddress=172.16.0.77/32\n".to_owned();
+        let file = ConfigFile { content: Some(text), mode: 0o644, obstacle: None };
+        facts.files.insert("/etc/systemd/network/05-egressctl-101.network".to_owned(), file);
+        facts.rules.push(rule("4101: from 172.16.0.77 lookup 101", Some("172.16.0.77/32"), 101));
+        targets[0].route.address = None;
+        assert_eq!(numbers(&facts, &targets), (vec![(101, 4101), (102, 4102)], vec![]));
+    }
+}

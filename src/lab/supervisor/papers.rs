@@ -10,9 +10,7 @@ use data_encoding::HEXLOWER;
 
 use crate::core::model::Secret;
 use crate::lab::emulator::{AccessKey, Tuning};
-use crate::lab::spec::{
-    API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION, other_eni,
-};
+use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION, other_eni};
 use crate::lab::{paths, tool};
 
 /// Port of the emulator's ECS API.

@@ -19,8 +19,6 @@ mod push;
 #[cfg(test)]
 mod rc_local;
 #[cfg(test)]
-mod several;
-#[cfg(test)]
 mod shim;
 #[cfg(test)]
 mod staged;

@@ -1,6 +1,9 @@
 //! Every owner that runs in a namespace, with its real programs, through everything that happens to a host: what came of it
 //! is the table in `docs/owners.md`, which this test compares (`EGRESSCTL_BLESS=1` rewrites it).
 
+#[cfg(test)]
+mod several;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -28,14 +31,14 @@ const INTERFACES: &str = "source /etc/network/interfaces.d/*\nauto lo\niface lo 
 const SYSTEMCTL: &str = "#!/bin/sh\ncase $1:$2 in start:*.service) eval \"$(sed -n s/^ExecStart=//p /etc/systemd/system/$2)\" ;; esac\n";
 
 /// A host whose network has an owner that is at work.
-pub(super) struct Owned {
-    pub(super) host: Host,
-    pub(super) owner: Owner,
+struct Owned {
+    host: Host,
+    owner: Owner,
     shim: bool,
 }
 
 impl Owned {
-    pub(super) fn new(owner: Owner, shim: bool) -> Self {
+    fn new(owner: Owner, shim: bool) -> Self {
         let host = Host::new(SHELLS[0]);
         for folder in [
             "systemd/network",
@@ -98,7 +101,7 @@ impl Owned {
     }
 
     /// Everything that a boot forgets is forgotten.
-    pub(super) fn halt(&self) {
+    fn halt(&self) {
         self.stop();
         self.host.ok("for dev in eth0 eth1; do ip link set $dev down; ip addr flush dev $dev; done
             ip link del d0 2>/dev/null || :
@@ -127,7 +130,7 @@ impl Owned {
         }
     }
 
-    pub(super) fn boot(&self) {
+    fn boot(&self) {
         self.start();
         match self.owner {
             Owner::Ifupdown => drop(self.host.ok("ifup -a >/run/owner.log 2>&1 || { cat /run/owner.log; exit 1; }")),
@@ -154,11 +157,11 @@ impl Owned {
         self.host.ok("for script in /etc/egressctl/*.sh; do if [ -e $script ]; then sh $script; fi; done");
     }
 
-    pub(super) fn log(&self) -> String {
+    fn log(&self) -> String {
         self.host.ok("tail -n 30 /run/owner.log 2>/dev/null || :; ip -4 -o addr; ip -4 rule; ip -4 route show table all | grep -v local; ls -l /etc/systemd/network /etc/netplan /run/systemd/network 2>/dev/null || :")
     }
 
-    pub(super) fn wait_for(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+    fn wait_for(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
         assert!(self.in_time(is_so), "{:?}: {what}\n{}", self.owner, self.log());
     }
 
@@ -187,7 +190,7 @@ impl Owned {
         self.changes().is_empty()
     }
 
-    pub(super) fn files(&self) -> String {
+    fn files(&self) -> String {
         self.host.ok(
             "cd /etc; find . -type f ! -name ld.so.cache -exec md5sum {} + -exec stat -c '%n %a' {} + | sort",
         )
@@ -276,7 +279,7 @@ fn row(owner: Owner, shim: bool) -> Vec<String> {
     cells
 }
 
-pub(super) const LIVE: [Owner; 6] =
+const LIVE: [Owner; 6] =
     [Owner::Networkd, Owner::Netplan, Owner::NetworkManager, Owner::Ifupdown, Owner::RcLocal, Owner::Unit];
 
 #[test]

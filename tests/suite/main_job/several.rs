@@ -53,7 +53,8 @@ fn two_routes_are_made_proven_kept_and_taken_back() {
         for (dev, table) in [("eth1", 102), ("eth2", 101)] {
             assert!(said.contains(&format!("{host} {dev} rules 1\n")), "{said}");
             let way = format!("via 172.16.3.253 dev {dev} table {table}");
-            let line = said.lines().find(|line| line.starts_with(&format!("{host} {dev} 198.51.100.10 from")));
+            let line =
+                said.lines().find(|line| line.starts_with(&format!("{host} {dev} 198.51.100.10 from")));
             assert!(line.is_some_and(|line| line.contains(&way)), "{host} {dev}: {said}");
         }
         let line = said.lines().find(|line| line.starts_with(&format!("{host} main ")));

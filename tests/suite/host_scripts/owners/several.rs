@@ -5,9 +5,9 @@ use egressctl::core::observed::applied::ApplyEnd;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::route::{HostChanges, after, host_changes};
 
-use super::host::{DEBIAN, Host, debian, target, templates};
-use super::on_every_shell;
-use super::owners::{LIVE, Owned};
+use super::super::host::{DEBIAN, debian};
+use super::super::on_every_shell;
+use super::{Host, LIVE, Owned, target, templates};
 
 const THIRD: MacAddr = MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x03]);
 
