@@ -88,3 +88,55 @@ fn two_routes_are_made_proven_kept_and_taken_back() {
         assert_eq!(links("before"), links("after"), "{host}");
     }
 }
+
+/// `die HOST`: a run whose controller dies while the host waits for the confirmation of its second route.
+const KILLED: &str = r#"
+    die() {
+        export EGRESSCTL_STATE_DIR="$KEPT/state.$1"
+        "$EGRESSCTL" apply --yes --no-watchdog --confirm-timeout 60s --limit "$1" >"$KEPT/died.$1" 2>&1 &
+        local killed=$!
+        until on "$1" bash -c 'grep -q " 102 " /run/egressctl/guard/*/what && ls /run/egressctl/guard/*/ready.2' >/dev/null 2>&1
+        do sleep 0.05; done
+        kill -9 "$killed"; wait "$killed" || true
+    }
+    one() {
+        die web-1
+        keep rescue eg rescue web-1 --json
+        on web-1 ls /run/egressctl/guard >"$KEPT/guards"
+        keep confirm eg confirm web-1
+        on web-1 bash -c 'ls /run/egressctl/guard 2>/dev/null || :' >"$KEPT/guards-after"
+        keep resume-1 eg resume --yes --json
+        keep plan-1 eg plan --detailed-exitcode --limit web-1
+    }
+    two() {
+        die web-2
+        keep resume-2 eg resume --yes --json
+        keep plan-2 eg plan --detailed-exitcode --limit web-2
+        keep verify-2 eg verify --limit web-2
+        keep rollback-2 eg rollback "$(run_of resume-2)" --yes --json
+    }
+    look before web-1 web-2
+    one & first=$!
+    two & second=$!
+    wait "$first" "$second"
+    look after web-1 web-2
+"#;
+
+#[test]
+fn a_controller_that_dies_in_the_second_route_is_confirmed_or_resumed() {
+    let stage = Stage::new(User::Same);
+    stage.run(&["--hosts", "3", "--others"], KILLED);
+    // The guard that waits is the second route's, and that is what people are told of.
+    let rescue = stage.ended("rescue", 0).json("rescue.out");
+    let run = &rescue["rescue"]["run"];
+    let guards = stage.read("guards");
+    assert_eq!(run["others"][0]["guard"].as_str(), guards.split_whitespace().next(), "{rescue:#}");
+    assert_ne!(run["guard"], run["others"][0]["guard"], "{rescue:#}");
+    assert_eq!(run["others"][0]["route"]["table"], 102, "{rescue:#}");
+    stage.ended("confirm", 0);
+    assert_eq!(stage.read("guards-after"), "", "{}", stage.out("confirm"));
+    stage.ended("resume-1", 0).ended("plan-1", 0);
+    stage.ended("resume-2", 0).ended("plan-2", 0).ended("verify-2", 0).ended("rollback-2", 0);
+    assert_eq!(stage.outcome_words("rollback-2"), "web-2=changed");
+    stage.same("before", "after", "web-2", &["main", "eth0", "rules", "routes", "addresses", "files"]);
+}
