@@ -112,6 +112,9 @@ fn lines_that_wait_for_a_device_notice_that_they_are_gone() {
 fn every_event(owner: Owner) {
     let it = Owned::new(owner, false);
     it.host.plug_third(THIRD);
+    // It takes a moment to have everything up that is plugged in, and that is what must come back.
+    let up = |it: &Owned| it.host.ok("ip -o link show up").matches(": eth").count();
+    it.wait_for("what is plugged in is up", |it| owner != Owner::NetworkManager || up(it) == 3);
     let (network, files) = (it.host.network(), it.files());
     let main = it.host.ok("ip -4 route show table main");
     let routes = [target(), second()].map(|route| RouteTarget { owner: Some(owner), ..route });
