@@ -8,7 +8,7 @@ use egressctl::core::observed::facts::{ConfigFile, Facts, Link, RcLocal, System,
 use egressctl::core::observed::guards::parse_guards;
 use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::owner::{FileChanges, file_changes, without_ours};
-use egressctl::core::plan::rc_local::{BEGIN, END, with_block, without_block};
+use egressctl::core::plan::rc_local::{Whose, is_mark, tables, with_block, without_block};
 use egressctl::core::template::Templates;
 use egressctl::core::text::is_harmful;
 
@@ -167,22 +167,33 @@ pub fn rc_local(input: &[u8]) {
         mode: 0o755,
         obstacle: None,
     };
-    let has_ours = text.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
+    let whose = Whose { table: 101, address: None };
+    let has_ours = text.lines().any(is_mark);
     if has_ours {
         // Somebody has edited them: whatever comes of it, it comes of it twice.
-        if let Ok(rest) = without_block(&file(text)) {
-            assert_eq!(without_block(&file(&rest)).ok().as_deref(), Some(rest.as_str()));
+        if let Ok(rest) = without_block(&file(text), whose) {
+            assert_eq!(without_block(&file(&rest), whose).ok().as_deref(), Some(rest.as_str()));
         }
     }
-    for (block, other) in [("ip rule\n", "(\n  ip route\n) || true\n")] {
-        let Ok(with) = with_block(&file(text), block) else { continue };
-        let ours = |text: &str| text.lines().filter(|line| line.starts_with(BEGIN)).count();
-        assert_eq!(ours(&with), ours(text).max(1));
+    for (block, other) in [
+        ("ip rule\n", "(\n  ip route\n) || true\n"),
+        ("  table='101'\nip rule\n", "(\n  table='101'\n  ip route\n) || true\n"),
+    ] {
+        let Ok(with) = with_block(&file(text), block, whose) else { continue };
+        let ours = |text: &str| tables(text).len();
+        let missing = usize::from(without_block(&file(text), whose).is_ok_and(|rest| rest == text));
+        assert_eq!(ours(&with), ours(text) + missing);
+        assert!(tables(&with).contains(&Some(101)));
         assert!(with.contains(block));
-        assert_eq!(with_block(&file(&with), block).ok(), Some(with.clone()), "it does not go in twice alike");
+        assert_eq!(
+            with_block(&file(&with), block, whose).ok(),
+            Some(with.clone()),
+            "it does not go in twice alike"
+        );
         if !has_ours {
-            assert_eq!(without_block(&file(&with)).ok().as_deref(), Some(text));
-            let changed = with_block(&file(&with), other).and_then(|with| without_block(&file(&with)));
+            assert_eq!(without_block(&file(&with), whose).ok().as_deref(), Some(text));
+            let changed =
+                with_block(&file(&with), other, whose).and_then(|with| without_block(&file(&with), whose));
             assert_eq!(changed.ok().as_deref(), Some(text));
         }
     }

@@ -129,6 +129,9 @@ struct Options {
     /// Seed of ids and delays
     #[arg(long, default_value_t = 1, value_name = "S")]
     seed: u64,
+    /// Give every host one more interface, attached and bare
+    #[arg(long)]
+    others: bool,
     /// Let the cloud's API go wrong as this file says (docs/lab-faults.md)
     #[arg(long, value_name = "FILE")]
     faults: Option<PathBuf>,
@@ -139,7 +142,7 @@ impl Options {
         let spec = LabSpec::new(self.seed, self.sshd, self.hosts, self.flavour)
             .map_err(|text| LabError { code: super::USAGE, text })?;
         let faults = self.faults.as_deref().map_or_else(|| Ok(String::new()), fault_file)?;
-        Ok(LabSpec { faults, ..spec })
+        Ok(LabSpec { faults, others: self.others, ..spec })
     }
 }
 

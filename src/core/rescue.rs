@@ -13,7 +13,7 @@ use super::model::{HostName, InstanceId, RunId};
 use super::observed::{CloudView, EipHolder, EniStatus, GuardState, Guards};
 use super::plan::route::FileChange;
 use super::plan::shim::Shim;
-use super::plan::{Known, Op, RouteTarget};
+use super::plan::{Op, Other, RouteTarget, rc_local};
 use super::report::for_terminal;
 use super::saga::{End, Saga};
 use super::template::{GUARD_FOLDER, sh_quote};
@@ -54,12 +54,26 @@ pub struct LastRun {
     pub route: Option<RouteTarget>,
     /// The files it has changed, as far as the journal says; `None` if it does not.
     pub files: Option<Vec<FileChange>>,
+    /// The same of the host's further interfaces, in the order in which they were done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Part>,
+}
+
+/// One policy route that a run was about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// What its guard's folder is called on the host.
+    pub guard: String,
+    /// The route.
+    pub route: RouteTarget,
+    /// The files that were changed for it, as far as the journal says; `None` if it does not.
+    pub files: Option<Vec<FileChange>>,
 }
 
 impl LastRun {
-    /// By a saga's records.
+    /// By a saga's records. `guard` tells what the guard's folder of an interface is called.
     #[must_use]
-    pub fn of(run: &RunId, guard: String, saga: &Saga) -> Self {
+    pub fn of(run: &RunId, guard: impl Fn(Option<&Other>) -> String, saga: &Saga) -> Self {
         let at = match (saga.end(), saga.open()) {
             (Some(End::Committed), _) => "it is done".to_owned(),
             (Some(End::Unwound(reason)), _) => format!("it was taken back: {reason}"),
@@ -70,15 +84,10 @@ impl LastRun {
                 None => "begun, and nothing done".to_owned(),
             },
         };
-        let done = saga.done().iter().find(|(op, _)| matches!(op, Op::Configure { .. }));
-        let op = done
-            .map(|(op, _)| op)
-            .or_else(|| saga.open())
-            .or_else(|| saga.began().ops.iter().find(|op| matches!(op, Op::Configure { .. })));
-        let route = op.and_then(|op| match op {
-            Op::Configure { route } => Some(completed(route, saga.known())),
-            _ => None,
-        });
+        let mut parts = parts(&guard, saga).into_iter();
+        let first = parts.next();
+        let guard = first.as_ref().map_or_else(|| guard(None), |part| part.guard.clone());
+        let (route, files) = first.map_or((None, None), |part| (Some(part.route), part.files));
         Self {
             run: run.clone(),
             guard,
@@ -86,18 +95,30 @@ impl LastRun {
             open: !matches!(saga.end(), Some(End::Committed | End::Unwound(_))),
             cut: saga.window(),
             route,
-            files: done.and_then(|(_, effect)| effect.files()).map(|(files, _)| files),
+            files,
+            others: parts.collect(),
         }
+    }
+
+    /// All parts, the first one too, as far as it is known what they are about.
+    fn parts(&self) -> Vec<Part> {
+        let Self { guard, route, files, others, .. } = self;
+        let first =
+            |route: &RouteTarget| Part { guard: guard.clone(), route: route.clone(), files: files.clone() };
+        route.iter().map(first).chain(others.iter().cloned()).collect()
     }
 }
 
-fn completed(route: &RouteTarget, known: &Known) -> RouteTarget {
-    let eni = known.eni.as_ref();
-    RouteTarget {
-        mac: eni.and_then(|eni| eni.mac).or(route.mac),
-        address: eni.and_then(|eni| eni.address).or(route.address),
-        ..route.clone()
-    }
+/// The parts of a run on its host, in their order: those that it has begun, or all of them if it has begun none.
+fn parts(guard: impl Fn(Option<&Other>) -> String, saga: &Saga) -> Vec<Part> {
+    let part = |op: &Op, files: Option<Vec<FileChange>>| match op.complete(saga.known()) {
+        Op::Configure { route, other } => Some(Part { guard: guard(other.as_ref()), route, files }),
+        _ => None,
+    };
+    let done = saga.done().iter();
+    let done = done.filter_map(|(op, effect)| part(op, effect.files().map(|(files, _)| files)));
+    let begun: Vec<Part> = done.chain(saga.open().and_then(|op| part(op, None))).collect();
+    if begun.is_empty() { saga.began().ops.iter().filter_map(|op| part(op, None)).collect() } else { begun }
 }
 
 /// What the cloud says of an instance and its inbound address.
@@ -196,11 +217,15 @@ fn steps(rescue: &Rescue) -> Vec<(&'static str, Vec<String>)> {
         ]));
         steps.push(("Get in beside SSH", console(rescue)));
         if let Some(last) = run {
-            steps.push(("There, as root: have the host take the change back", guarded(last)));
-            if let Some(route) = &last.route {
+            let parts = last.parts();
+            let newest = parts.last().map_or(last.guard.as_str(), |part| part.guard.as_str());
+            steps.push(("There, as root: have the host take the change back", guarded(newest)));
+            if !parts.is_empty() {
+                let mut lines: Vec<String> = parts.iter().rev().flat_map(by_hand).collect();
+                lines.push("ip -4 route get 1.1.1.1    # must leave by the primary interface".to_owned());
                 steps.push((
                     "Where there is no such folder: what the run has brought about, last first",
-                    by_hand(route, last.files.as_deref()),
+                    lines,
                 ));
             }
         }
@@ -231,8 +256,8 @@ fn console(rescue: &Rescue) -> Vec<String> {
     ]
 }
 
-fn guarded(last: &LastRun) -> Vec<String> {
-    let folder = format!("{GUARD_FOLDER}/{}", last.guard);
+fn guarded(guard: &str) -> Vec<String> {
+    let folder = format!("{GUARD_FOLDER}/{guard}");
     vec![
         format!("ls {folder}            # armed.1, armed.2: it waits; rolledback: it was taken back"),
         format!("sh {folder}/rollback.sh now"),
@@ -240,7 +265,7 @@ fn guarded(last: &LastRun) -> Vec<String> {
     ]
 }
 
-fn by_hand(route: &RouteTarget, files: Option<&[FileChange]>) -> Vec<String> {
+fn by_hand(Part { route, files, .. }: &Part) -> Vec<String> {
     let (table, priority, gateway) = (route.table, route.priority, route.gateway);
     let mut lines = Vec::new();
     match files {
@@ -248,14 +273,15 @@ fn by_hand(route: &RouteTarget, files: Option<&[FileChange]>) -> Vec<String> {
             let path = sh_quote(&file.path);
             match (&file.before, &file.after) {
                 (None, _) => format!("rm {path}"),
-                (Some(_), Some(text)) if text.contains("# BEGIN egressctl") => {
-                    format!("sed -i '/^# BEGIN egressctl/,/^# END egressctl/d' {path}")
+                (Some(_), Some(text)) if !rc_local::tables(text).is_empty() => {
+                    let name = rc_local::mark_of(text, table);
+                    format!("sed -i '/^# BEGIN {name}/,/^# END {name}/d' {path}")
                 }
                 (Some(_), _) => format!("# {path} was changed: egressctl rollback puts its former text back"),
             }
         })),
         None => lines.push(format!(
-            "grep -rl -e '^# egressctl, table {table}:' -e '^# BEGIN egressctl' /etc    # files of ours, if it came so far"
+            "grep -rl -e '^# egressctl, table {table}:' -e '^# BEGIN .*egressctl' /etc    # files of ours, if it came so far"
         )),
     }
     match route.address {
@@ -282,7 +308,6 @@ fn by_hand(route: &RouteTarget, files: Option<&[FileChange]>) -> Vec<String> {
         None => lines
             .push("# the interface did not exist yet: the run has changed nothing on the host".to_owned()),
     }
-    lines.push("ip -4 route get 1.1.1.1    # must leave by the primary interface".to_owned());
     lines
 }
 
@@ -320,6 +345,7 @@ mod tests {
                 file("/etc/a b'c", None, "x"),
                 file("/etc/rc.local", Some("#!/bin/sh\n"), "#!/bin/sh\n# BEGIN egressctl\n# END egressctl\n"),
             ]),
+            others: Vec::new(),
         };
         Rescue {
             host: "web-1".parse().unwrap(),

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use crate::core::model::InstanceId;
+use crate::core::model::{EniId, InstanceId};
 use crate::core::report::Check;
 
 /// Answers of echo services, by URL.
@@ -68,6 +68,19 @@ pub fn shim(table: u32, differences: &[String]) -> Check {
         expected: format!("the nft table egressctl_shim_{table} and its rule, unchanged"),
         seen: if ok { "both, unchanged".to_owned() } else { format!("to do: {}", differences.join("; ")) },
         cause: (!ok).then(|| "somebody has edited or flushed them since".to_owned()),
+    }
+}
+
+/// The check of a further interface's policy route: nothing of it is to be done.
+#[must_use]
+pub fn other(eni: &EniId, to_do: Option<&[String]>) -> Check {
+    let lines = to_do.map(|lines| lines.iter().take(3).map(String::as_str).collect::<Vec<_>>().join("; "));
+    Check {
+        name: format!("policy route of {eni}"),
+        ok: to_do.is_none(),
+        expected: "address, table, rule and what keeps them, unchanged".to_owned(),
+        seen: lines.map_or_else(|| "all of them, unchanged".to_owned(), |lines| format!("to do: {lines}")),
+        cause: to_do.map(|_| "it was never applied, or somebody has edited it since".to_owned()),
     }
 }
 

@@ -76,14 +76,14 @@ async fn one(task: &HostTask, run: &RunId, story: Story) -> HostReport {
         }
     };
     result.inbound = saga.known().inbound;
-    let Some(Op::Configure { route }) = saga.open().filter(|_| saga.end().is_none()).cloned() else {
+    let Some(Op::Configure { route, other }) = saga.open().filter(|_| saga.end().is_none()).cloned() else {
         let why = "the run has not left its part on the host open, so nothing waits to be confirmed";
         result.outcome = HostOutcome::Refused(format!("{why}; to go on: egressctl resume {run}"));
         return result;
     };
     match reclaim(task, run, &saga).await {
         Ok(claimed) => {
-            Driver::new(&claimed.task, run, saga).confirm(&route, &mut result).await;
+            Driver::new(&claimed.task, run, saga).confirm(&route, other.as_ref(), &mut result).await;
             if result.outcome == HostOutcome::Changed {
                 result.notes.push(format!("its part is confirmed; the rest of it: egressctl resume {run}"));
             }

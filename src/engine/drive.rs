@@ -2,6 +2,7 @@
 //!
 //! Must never have an effect whose intent is not in the journal.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -11,7 +12,8 @@ use super::verify::{Probes, probe_until};
 use crate::core::event::{Event, HostOutcome};
 use crate::core::model::RunId;
 use crate::core::observed::EipHolder;
-use crate::core::plan::{Op, RouteTarget, StepKind};
+use crate::core::plan::route::after;
+use crate::core::plan::{Op, Other, RouteTarget, StepKind};
 use crate::core::report::{HostReport, StepTime, outage};
 use crate::core::saga::{Effect, End, Next, Record, Saga};
 use crate::ports::JournalError;
@@ -91,10 +93,14 @@ impl<'a> Driver<'a> {
 
     /// Only has the host confirm the step that waits there, and writes that down; what remains is for whoever resumes the run.
     /// Where it is not confirmed nothing is written: resuming looks at the host again.
-    pub(super) async fn confirm(mut self, route: &RouteTarget, result: &mut HostReport) {
+    pub(super) async fn confirm(
+        mut self,
+        route: &RouteTarget,
+        other: Option<&Other>,
+        result: &mut HostReport,
+    ) {
         let begun = self.started(StepKind::Configure, false);
-        let task = HostTask { again: true, retries: self.saga.retries(), ..self.task.clone() };
-        let answer = task.confirm(route).await;
+        let answer = self.task(true).confirm(route, other).await;
         let error = match &answer {
             Answer::Done(_) => None,
             Answer::Refused(reason) | Answer::Unknown(reason) => Some(reason.clone()),
@@ -126,7 +132,7 @@ impl<'a> Driver<'a> {
         }
         match next {
             Next::Do(op) => {
-                let op = self.task.complete(&op, self.saga.known());
+                let op = op.complete(self.saga.known());
                 self.write(Record::Intent(op.clone())).await?;
                 self.forward(&op).await?;
             }
@@ -149,7 +155,7 @@ impl<'a> Driver<'a> {
             Ok(None)
         } else {
             let begun = self.started(step, true);
-            let task = HostTask { again, retries: self.saga.retries(), ..self.task.clone() };
+            let task = self.task(again);
             let undone = self.undo(&task, op, effect).await;
             self.finished(step, true, begun, undone.as_ref().err().cloned());
             undone
@@ -164,10 +170,10 @@ impl<'a> Driver<'a> {
     /// Takes a step back, but never to a state in which nobody reaches the host.
     async fn undo(&self, task: &HostTask, op: &Op, effect: &Effect) -> Result<Option<String>, String> {
         let known = self.saga.known();
+        if let Some(why) = self.saga.stays(op) {
+            return Ok(Some(why));
+        }
         match op {
-            Op::Configure { .. } if !self.saga.plans(StepKind::Associate) => Ok(Some(
-                "the policy route stays: the EIP was on the interface before, and needs it".to_owned(),
-            )),
             Op::AssociateEip if !self.saga.plans(StepKind::Unassociate) => {
                 task.undo(op, effect, known).await?;
                 let home = EipHolder::Instance(self.saga.began().instance.clone());
@@ -176,6 +182,18 @@ impl<'a> Driver<'a> {
             }
             _ => task.undo(op, effect, known).await,
         }
+    }
+
+    /// The host's task as it is now: what the steps before have made of the host is what it was looked at for.
+    fn task(&self, again: bool) -> HostTask {
+        let task = HostTask { again, retries: self.saga.retries(), ..self.task.clone() };
+        let facts = task.facts.map(|facts| {
+            self.saga.done().iter().fold(facts, |facts, (op, effect)| match (op, effect.files()) {
+                (Op::Configure { route, .. }, Some((files, _))) => Arc::new(after(&facts, route, &files)),
+                _ => facts,
+            })
+        });
+        HostTask { facts, ..task }
     }
 
     async fn forward(&mut self, op: &Op) -> Result<(), JournalError> {
@@ -210,8 +228,7 @@ impl<'a> Driver<'a> {
         let answer = if step == StepKind::Verify {
             self.verify().await
         } else {
-            let task = HostTask { again, retries: self.saga.retries(), ..self.task.clone() };
-            task.perform(op, self.saga.known()).await
+            self.task(again).perform(op, self.saga.known()).await
         };
         let error = match &answer {
             Answer::Done(_) => None,

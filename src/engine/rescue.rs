@@ -9,6 +9,7 @@ use super::{EngineError, World, discover, ops, script};
 use crate::core::inventory::HostDesired;
 use crate::core::observed::Guards;
 use crate::core::observed::guards::parse_guards;
+use crate::core::plan::Other;
 use crate::core::rescue::{LastRun, Rescue, cloud_words};
 
 /// What is known of this host. `region` is where its instance is.
@@ -47,11 +48,19 @@ async fn last_run(world: &World, host: &HostDesired) -> Result<Option<LastRun>, 
     let meta = meta(world, &latest.run).await?;
     let story = stories(world, &meta).await?.into_iter().find(|story| story.host == host.name);
     let Some(story) = story else { return Ok(None) };
-    let guard = ops::token(latest.run.as_str(), &host.instance, ops::GUARD);
+    let guard =
+        |other: Option<&Other>| ops::token(latest.run.as_str(), &host.instance, &ops::guard_of(other));
     Ok(Some(match story.saga {
         Ok(saga) => LastRun::of(&latest.run, guard, &saga),
-        Err(damage) => {
-            LastRun { run: latest.run, guard, at: damage, open: true, cut: false, route: None, files: None }
-        }
+        Err(damage) => LastRun {
+            guard: guard(None),
+            run: latest.run,
+            at: damage,
+            open: true,
+            cut: false,
+            route: None,
+            files: None,
+            others: Vec::new(),
+        },
     }))
 }

@@ -14,7 +14,7 @@ use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
 use crate::core::model::{EniId, HostName, RunId};
 use crate::core::observed::{CloudView, EipHolder};
-use crate::core::plan::{HostPlan, Known, OWNER_TAG, Plan, StepKind, Verdict};
+use crate::core::plan::{HostPlan, Known, OWNER_TAG, Op, Plan, StepKind, Verdict};
 use crate::core::report::HostReport;
 use crate::core::rollout::Rollout;
 use crate::core::run::{Planned, RunNote};
@@ -37,11 +37,9 @@ impl RollbackHost {
         let Ok((mut saga, _)) = self.story.clone() else { return Vec::new() };
         // A record that every saga takes.
         let _ = saga.record(&turned_back());
-        let possible = |step: StepKind| {
-            !step.irreversible() && (step != StepKind::Configure || saga.plans(StepKind::Associate))
-        };
-        let steps = saga.done().iter().rev().map(|(op, _)| op.kind());
-        steps.filter(|step| *step != StepKind::Verify).map(|step| (step, possible(step))).collect()
+        let possible = |op: &Op| !op.kind().irreversible() && saga.stays(op).is_none();
+        let steps = saga.done().iter().rev().map(|(op, _)| (op.kind(), possible(op)));
+        steps.filter(|(step, _)| *step != StepKind::Verify).collect()
     }
 
     fn saga(&self) -> Option<&Saga> {

@@ -9,6 +9,8 @@ use super::ops::HostTask;
 use super::{Discovered, World, apply, fleet, probe, target};
 use crate::core::event::{Event, HostOutcome, Stage};
 use crate::core::inventory::HostDesired;
+use crate::core::model::EniId;
+use crate::core::plan::owner::tables_of;
 use crate::core::plan::shim::differences;
 use crate::core::plan::{HostPlan, Known, Op, Plan, Verdict};
 use crate::core::report::{Check, Egress, HostReport};
@@ -54,6 +56,7 @@ async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
     let mut result = report_of(plan, HostOutcome::Ok);
     let mut probes = probe_until(task, &plan.known, Duration::ZERO).await;
     probes.checks.extend(shim(task, plan));
+    probes.checks.extend(others(task, plan));
     if let Some(failures) = probes.failures() {
         result.outcome = HostOutcome::Failed(failures);
     }
@@ -64,13 +67,29 @@ async fn one_host(task: &HostTask, plan: &HostPlan) -> HostReport {
 
 /// The shim on the host, as it was looked at; a host that needs no change has it as it should be.
 fn shim(task: &HostTask, plan: &HostPlan) -> Option<Check> {
-    let wanted = task.host.route.shim.then_some(task.host.route.table)?;
+    if !task.host.route.shim {
+        return None;
+    }
     let route = plan.steps.iter().find_map(|step| match &step.op {
-        Op::Configure { route } => Some(route),
+        Op::Configure { route, other: None } => Some(route),
         _ => None,
     });
+    let address = plan.known.eni.as_ref().and_then(|eni| eni.address);
+    let kept = task.facts.as_ref().zip(address).map(|(facts, address)| tables_of(facts, address));
+    let wanted = route.map(|route| route.table).or_else(|| kept?.first().copied());
     let differences = route.zip(task.facts.as_ref()).map(|(route, facts)| differences(facts, route));
-    Some(judge::shim(wanted, &differences.unwrap_or_default()))
+    Some(judge::shim(wanted.unwrap_or(task.host.route.table), &differences.unwrap_or_default()))
+}
+
+/// The routes of further interfaces, as the host was looked at.
+fn others(task: &HostTask, plan: &HostPlan) -> impl Iterator<Item = Check> {
+    let to_do = |eni: &EniId| {
+        plan.steps.iter().find_map(|step| match &step.op {
+            Op::Configure { other: Some(other), .. } if other.eni == *eni => Some(step.diff.as_slice()),
+            _ => None,
+        })
+    };
+    task.host.route.others.iter().map(move |other| judge::other(&other.eni, to_do(&other.eni)))
 }
 
 /// What a round of probes saw.

@@ -148,6 +148,9 @@ pub struct LabSpec {
     /// Text of the fault file that the lab's cloud begins with; it has been read once without a mistake.
     #[serde(default)]
     pub faults: String,
+    /// Every host has one more interface, attached and configured by nobody, which the inventory names in `route.others`.
+    #[serde(default)]
+    pub others: bool,
 }
 
 /// The first hosts of every lab: one of each case; further hosts are fresh, with the flavours in turn.
@@ -170,7 +173,7 @@ impl LabSpec {
             return Err(format!("--hosts {hosts}: a lab has 1 to {MAX_HOSTS} hosts"));
         }
         let hosts = (0..hosts).map(|index| HostSpec::new(seed, index, flavour)).collect();
-        Ok(Self { seed, sshd, hosts, faults: String::new() })
+        Ok(Self { seed, sshd, hosts, faults: String::new(), others: false })
     }
 }
 
@@ -203,9 +206,9 @@ impl HostSpec {
     }
 }
 
-/// The secondary interface of a host whose case is [`Case::Done`].
+/// An interface that a host has from the beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DoneEni {
+pub struct InitialEni {
     /// Its id.
     pub id: EniId,
     /// Its hardware address.
@@ -216,13 +219,27 @@ pub struct DoneEni {
 
 /// The secondary interface that `host` has if it is done from the beginning: the network and the emulator both ask here.
 #[must_use]
-pub fn done_eni(host: &HostSpec) -> DoneEni {
+pub fn done_eni(host: &HostSpec) -> InitialEni {
     let number = u32::try_from(host.index).unwrap_or(u32::MAX);
     let [.., high, low, octet] = host.mac.0;
-    DoneEni {
+    InitialEni {
         id: format!("eni-labdone{:04}", host.index).parse().unwrap_or_else(|_| never()),
         mac: MacAddr([0x00, 0x16, 0x3f, high, low, octet]),
         address: Ipv4Addr::from(u32::from(host.cidr.network()) + 0x100 + number),
+    }
+}
+
+/// The further interface that `host` has in a lab with [`LabSpec::others`], in the subnet of the primary one.
+#[must_use]
+pub fn other_eni(host: &HostSpec) -> InitialEni {
+    let number = u32::try_from(host.index).unwrap_or(u32::MAX);
+    let [.., high, low, octet] = host.mac.0;
+    // Behind all that the cloud gives out by itself.
+    let offset = if host.cidr.prefix_len() < 24 { 0x300 } else { 200 };
+    InitialEni {
+        id: format!("eni-labother{:04}", host.index).parse().unwrap_or_else(|_| never()),
+        mac: MacAddr([0x00, 0x16, 0x3d, high, low, octet]),
+        address: Ipv4Addr::from(u32::from(host.cidr.network()) + offset + number),
     }
 }
 
@@ -260,6 +277,17 @@ mod tests {
         assert!(done.cidr.contains(&eni.address));
         assert!(u32::from(eni.address) - u32::from(done.cidr.network()) < SUBNETS[0].first_dynamic);
         assert!(lab.hosts.iter().all(|host| host.address != eni.address && host.mac != eni.mac));
+    }
+
+    #[test]
+    fn further_interfaces_collide_with_nothing() {
+        let lab = LabSpec::new(7, Sshd::Builtin, MAX_HOSTS, None).unwrap();
+        let mut seen: std::collections::BTreeSet<_> = lab.hosts.iter().map(|host| host.address).collect();
+        for host in &lab.hosts {
+            let eni = other_eni(host);
+            assert!(host.cidr.contains(&eni.address) && seen.insert(eni.address), "{}", host.name);
+            assert!(lab.hosts.iter().all(|host| host.mac != eni.mac));
+        }
     }
 
     #[test]

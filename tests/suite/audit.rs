@@ -34,7 +34,7 @@ fn finished(templates: &Templates) -> Value {
     let desired = desired();
     let plan = plan(&[&desired.hosts[0]], &observed, templates, &Policy::default());
     let target = plan.hosts[0].steps.iter().find_map(|step| match &step.op {
-        Op::Configure { route } => Some(route),
+        Op::Configure { route, .. } => Some(route),
         _ => None,
     });
     let facts = observed.facts[&desired.hosts[0].name].seen().unwrap();

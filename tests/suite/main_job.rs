@@ -16,6 +16,7 @@ mod killed;
 mod late_failure;
 mod rig;
 mod saved_plan;
+mod several;
 mod shimmed;
 mod side_by_side;
 mod standing;

@@ -179,7 +179,7 @@ fn thousand() -> LabSpec {
             });
         }
     }
-    LabSpec { seed: 7, sshd: Sshd::Builtin, hosts, faults: String::new() }
+    LabSpec { seed: 7, sshd: Sshd::Builtin, hosts, faults: String::new(), others: false }
 }
 
 #[tokio::test]

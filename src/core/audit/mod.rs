@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::inventory::HostDesired;
 use crate::core::model::{HostName, InstanceId, Owner};
-use crate::core::plan::route::{RouteChange, RoutePart, host_changes};
-use crate::core::plan::{HostPlan, Observed, Op, Plan, Severity, StepKind, Verdict, owner};
+use crate::core::plan::route::{HostChanges, RouteChange, RoutePart, after, host_changes};
+use crate::core::plan::{HostPlan, Observed, Op, Plan, RouteTarget, Severity, StepKind, Verdict, owner};
 use crate::core::template::Templates;
 
 /// What an audit found, host by host in the order of the inventory.
@@ -185,14 +185,23 @@ fn left_behind(plan: &HostPlan, observed: &Observed) -> bool {
 
 /// What differs on the host itself.
 fn on_host(plan: &HostPlan, observed: &Observed, templates: &Templates) -> Vec<Drift> {
-    let target = plan.steps.iter().find_map(|step| match &step.op {
-        Op::Configure { route } => Some(route),
+    let targets = plan.steps.iter().filter_map(|step| match &step.op {
+        Op::Configure { route, .. } => Some(route),
         _ => None,
     });
-    let facts = observed.facts.get(&plan.host).and_then(|facts| facts.seen());
-    let (Some(target), Some(facts)) = (target, facts) else { return Vec::new() };
-    // What is in the way has made the plan a refusal already.
-    let Ok(changes) = host_changes(facts, target, templates) else { return Vec::new() };
+    let Some(seen) = observed.facts.get(&plan.host).and_then(|facts| facts.seen()) else { return Vec::new() };
+    let (mut facts, mut found) = (seen.clone(), Vec::new());
+    for target in targets {
+        // What is in the way has made the plan a refusal already.
+        let Ok(changes) = host_changes(&facts, target, templates) else { continue };
+        found.extend(of_route(target, &changes));
+        facts = after(&facts, target, &changes.files);
+    }
+    found
+}
+
+/// What differs of one route.
+fn of_route(target: &RouteTarget, changes: &HostChanges) -> Vec<Drift> {
     let of = |part: RoutePart| changes.routes.iter().filter(move |change| change.part == part);
     let mut found = Vec::new();
     let mut tell = |kind: DriftKind, changes: Vec<&RouteChange>| {

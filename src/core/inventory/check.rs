@@ -30,6 +30,7 @@ impl Reader<'_, '_> {
                 self.collector.add(name.at, message, "expected different names, since --limit takes both");
             }
         }
+        self.check_others(hosts);
         if !echo_is_given {
             self.check_echo(hosts);
         }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Limits;
 use crate::core::model::{
-    HostName, InstanceId, Owner, RegionId, ResourceGroupId, SecurityGroupId, VSwitchId,
+    EniId, HostName, InstanceId, Owner, RegionId, ResourceGroupId, SecurityGroupId, VSwitchId,
 };
 use crate::core::ssh_config::{Algorithms, Note};
 
@@ -291,6 +291,9 @@ pub struct EniDesired {
 /// The policy route to have on the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RouteDesired {
+    /// Whether the inventory writes table and priority: only what it does not write may give way to somebody else's.
+    #[serde(skip)]
+    pub is_written: (bool, bool),
     /// Routing table number, 1 to 4294967295 without 253, 254, 255; 101 by default.
     pub table: u32,
     /// Rule priority, 1 to 32765; 4101 by default.
@@ -303,6 +306,9 @@ pub struct RouteDesired {
     /// How the interface stands in the main table.
     #[serde(skip_serializing_if = "Form::is_default")]
     pub form: Form,
+    /// Further interfaces that are attached already, each with a route of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherDesired>,
 }
 
 /// How the secondary interface stands in the host's main table.
@@ -323,9 +329,31 @@ impl Form {
     /// any manager gives a primary, also while one of them holds its connection against it (NetworkManager adds 20000).
     pub const METRIC: u32 = 30_000;
 
+    /// The form of a further interface: in the main table each is worse than the one before it.
+    #[must_use]
+    pub const fn worse_by(self, further: u32) -> Self {
+        match self {
+            Self::Slash32 => Self::Slash32,
+            Self::Documented { metric } => Self::Documented { metric: metric.saturating_add(further) },
+        }
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::Slash32
     }
+}
+
+/// A further interface of a host and the numbers of its policy route. Its addresses in the cloud stay as they are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherDesired {
+    /// The interface.
+    pub eni: EniId,
+    /// Routing table number; if absent, the next one that is free on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub table: Option<u32>,
+    /// Rule priority; if absent, the next one that is free on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
 }
 
 /// What makes the host's routes survive a reboot.

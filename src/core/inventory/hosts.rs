@@ -9,6 +9,7 @@ use super::layer::{Layer, SECTIONS};
 use super::mistake::Pos;
 use super::name::{self, NameTemplate, is_interface_name};
 use super::node::{Node, Value};
+use super::others::Other;
 use super::read::{Fields, Found, Reader};
 use super::words::{shown, suggest};
 use super::{
@@ -269,11 +270,13 @@ impl Host {
                 resource_group: settings.resource_group.map(|found| found.value),
             },
             route: RouteDesired {
+                is_written: (settings.table.is_some(), settings.priority.is_some()),
                 table: settings.table.map_or(101, |found| found.value),
                 priority: settings.priority.map_or(4101, |found| found.value),
                 persist: settings.persist.map(|found| found.value).unwrap_or_default(),
                 shim: settings.shim.is_some_and(|found| found.value),
                 form,
+                others: settings.others.iter().flat_map(|found| &found.value).map(Other::desired).collect(),
             },
             verify: VerifyDesired {
                 echo: echo.cloned().or(settings.echo.map(|found| found.value))?,

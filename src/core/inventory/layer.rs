@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::login::JumpsWritten;
 use super::name::NameTemplate;
 use super::node::{Node, Value};
+use super::others::Other;
 use super::read::{Fields, Found, Reader};
 use super::vars::Variables;
 use super::words::{shown, suggest};
@@ -56,6 +57,7 @@ pub(super) struct Layer {
     pub(super) shim: Option<Found<bool>>,
     pub(super) documented: Option<Found<bool>>,
     pub(super) metric: Option<Found<u32>>,
+    pub(super) others: Option<Found<Vec<Other>>>,
     pub(super) echo: Option<Found<Vec<String>>>,
     pub(super) inbound_port: Option<Found<u16>>,
     pub(super) source: Option<Found<Ipv4Addr>>,
@@ -96,6 +98,7 @@ impl Layer {
             shim: pick(&upper.shim, self.shim),
             documented: pick(&upper.documented, self.documented),
             metric: pick(&upper.metric, self.metric),
+            others: pick(&upper.others, self.others),
             echo: pick(&upper.echo, self.echo),
             inbound_port: pick(&upper.inbound_port, self.inbound_port),
             source: pick(&upper.source, self.source),
@@ -119,7 +122,7 @@ impl Reader<'_, '_> {
         if let Some(eip) = self.section(fields, "eip", &["mode"]) {
             self.eip_mode(eip.get("mode"));
         }
-        let route = ["table", "priority", "persist", "shim", "form", "metric"];
+        let route = ["table", "priority", "persist", "shim", "form", "metric", "others"];
         if let Some(route) = self.section(fields, "route", &route) {
             self.route(&route, &mut layer);
         }
@@ -195,20 +198,9 @@ impl Reader<'_, '_> {
     }
 
     fn route(&mut self, route: &Fields<'_>, layer: &mut Layer) {
-        layer.table = self.found(route, "table", |reader, node| {
-            const EXPECTED: &str =
-                "a table number from 1 to 4294967295 other than 253, 254 and 255, which are the kernel's own";
-            let table = reader.number(node, "route.table", 1..=u32::MAX, EXPECTED)?;
-            if (253..=255).contains(&table) {
-                reader.wrong(node, "route.table", EXPECTED);
-                return None;
-            }
-            Some(table)
-        });
-        layer.priority = self.found(route, "priority", |reader, node| {
-            let expected = "a rule priority from 1 to 32765, before the kernel's own rules";
-            reader.number(node, "route.priority", 1..=32765, expected)
-        });
+        layer.table = self.found(route, "table", |reader, node| reader.route_table(node, "route.table"));
+        layer.priority =
+            self.found(route, "priority", |reader, node| reader.route_priority(node, "route.priority"));
         layer.persist = self.found(route, "persist", |reader, node| {
             let owners = Owner::WORDS.map(|(word, owner)| (word, Persist::By(owner)));
             let choices =
@@ -223,6 +215,7 @@ impl Reader<'_, '_> {
             let expected = "a metric from 1 to 4294967295, larger than that of the primary's default route";
             reader.number(node, "route.metric", 1..=u32::MAX, expected)
         });
+        layer.others = self.found(route, "others", Self::others);
     }
 
     fn echo_urls(&mut self, node: &Node) -> Option<Vec<String>> {

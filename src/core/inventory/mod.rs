@@ -15,6 +15,7 @@ mod login;
 mod mistake;
 mod name;
 mod node;
+mod others;
 mod pattern;
 mod read;
 mod select;
@@ -31,8 +32,8 @@ use std::path::PathBuf;
 
 pub use desired::{
     AllowDesired, BecomeDesired, BecomeMethod, CallLimits, CloudDesired, CredentialSource, Desired,
-    EniDesired, Form, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, Persist,
-    Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
+    EniDesired, Form, HostDesired, HostKeyCheck, HostLogin, JumpDesired, KeyDesired, Network, OtherDesired,
+    Persist, Provider, Roster, RouteDesired, SshDesired, VerifyDesired,
 };
 pub use draft::{Draft, DraftHead, draft};
 pub use limits::Limits;

@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 
 use serde::{Deserialize, Serialize};
 
-use super::route::{FileChange, unified_diff};
+use super::targets::{self, Target};
 use super::{
     Code, Finding, HostPlan, Known, Op, Plan, RouteForm, RouteTarget, Severity, Step, Verdict, address,
-    compat, egress, eni, fleet, group, notes, owner, route, subnet,
+    egress, eni, fleet, group, host, notes, subnet,
 };
 use crate::core::inventory::{HostDesired, Limits};
 use crate::core::model::{HostName, InstanceId, gateway_of};
@@ -70,6 +70,8 @@ fn plan_host(desired: &HostDesired, observed: &Observed, templates: &Templates, 
         host.findings.push(finding);
     }
     host.findings.sort();
+    // What is wrong with a host is said once, for however many routes it is in the way.
+    host.findings.dedup();
     host.verdict = match host.findings.first().map(|finding| finding.severity) {
         Some(Severity::Refusal) => Verdict::Refused,
         Some(Severity::Unreachable) => Verdict::Unreachable,
@@ -136,9 +138,11 @@ fn fill(
         address::Place::Eip(_) => Vec::new(),
     };
     let interface = eni::steps(view, desired, instance, own, vswitch, &mut host.findings);
+    let mut targets = vec![Target::of_eip(target, desired)];
+    targets.extend(targets::others(view, desired, instance, own, &mut host.findings));
     let facts = observed.facts.get(&desired.name);
     let configure = match policy.reach {
-        Reach::Everything => configure(desired, facts, templates, &target, host)?,
+        Reach::Everything => host::steps(desired, facts, templates, targets, host)?,
         Reach::Cloud => Vec::new(),
     };
     let eip = match &place {
@@ -258,73 +262,4 @@ fn route_target(
         shim: desired.route.shim,
         form: RouteForm::new(desired.route.form, cidr.prefix_len()),
     })
-}
-
-/// The host's part. An interface that is not attached yet is not on the host, so its part is a preview.
-fn configure(
-    desired: &HostDesired,
-    facts: Option<&Observation<Facts>>,
-    templates: &Templates,
-    target: &RouteTarget,
-    host: &mut HostPlan,
-) -> Result<Vec<Step>, Finding> {
-    let facts = match facts {
-        Some(Observation::Seen(facts)) => facts,
-        unseen => {
-            let reason = match unseen {
-                Some(Observation::Unseen(reason)) => reason.as_str(),
-                _ => "it was not looked at",
-            };
-            return Err(Finding::unreachable(
-                format!("the host could not be looked at: {reason}"),
-                "what it has and needs is unknown",
-                "make it reachable by SSH, then plan again",
-            )
-            .coded(Code::HostUnreachable));
-        }
-    };
-    if let Some(instance) = facts.instance.as_ref().filter(|instance| **instance != desired.instance) {
-        return Err(Finding::refusal(
-            format!("the host says it is {instance}, the inventory says {}", desired.instance),
-            "the address leads to another host than the one the cloud steps would change",
-            "correct the instance or the address in the inventory",
-        )
-        .coded(Code::HostMistaken));
-    }
-    let choice = owner::choose(facts, target, desired.route.persist);
-    host.findings.extend(choice.findings.into_iter().map(Finding::of_host));
-    let target = &target.clone().kept_by(choice.owner);
-    host.findings.extend(compat::findings(facts, target).into_iter().map(Finding::of_host));
-    let changes = match route::host_changes(facts, target, templates) {
-        Ok(changes) => changes,
-        Err(obstacles) => {
-            let refusals = obstacles.into_iter().map(|found| {
-                Finding::refusal(found.what, found.why, found.fix).coded(Code::named(&found.code)).of_host()
-            });
-            host.findings.extend(refusals);
-            return Ok(Vec::new());
-        }
-    };
-    host.findings.extend(changes.warnings.iter().cloned().map(Finding::of_host));
-    if changes.is_empty() {
-        return Ok(Vec::new());
-    }
-    let file = |change: &FileChange| {
-        let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        let diff = unified_diff(&text(&change.before), &text(&change.after), &change.path);
-        let diff: Vec<String> = diff.lines().map(str::to_owned).collect();
-        let mode = format!("mode {:o} -> {:o}", change.mode_before, change.mode_after);
-        let same = change.mode_before == change.mode_after;
-        diff.into_iter().chain((!same).then_some(mode)).collect::<Vec<_>>()
-    };
-    Ok(vec![Step {
-        op: Op::Configure { route: target.clone() },
-        why: "replies from the secondary interface must leave by it, now and after a reboot".to_owned(),
-        diff: changes
-            .routes
-            .into_iter()
-            .map(|change| change.line)
-            .chain(changes.files.iter().flat_map(file))
-            .collect(),
-    }])
 }

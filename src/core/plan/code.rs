@@ -71,6 +71,7 @@ codes! {
     EniRestartNeeded "eni-restart-needed" [Refusal];
     EniGeneration "eni-generation" [Refusal];
     EniQuota "eni-quota" [Refusal];
+    OtherInterface "other-interface" [Refusal];
     VswitchMissing "vswitch-missing" [Refusal];
     VswitchElsewhere "vswitch-elsewhere" [Refusal];
     VswitchTooSmall "vswitch-too-small" [Refusal];
@@ -110,6 +111,8 @@ codes! {
     TableTaken "table-taken" [Refusal];
     PriorityTaken "priority-taken" [Refusal];
     SourceTaken "source-taken" [Refusal];
+    NumberMoved "number-moved" [Note];
+    RouteLeft "route-left" [Warning];
     EgressElsewhere "egress-elsewhere" [Refusal];
     EgressSource "egress-source" [Refusal];
     NoDefault "no-default" [Refusal];

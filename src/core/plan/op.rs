@@ -124,6 +124,9 @@ pub enum Op {
     Configure {
         /// What the host should have.
         route: RouteTarget,
+        /// The interface, if it is not the one that carries the EIP.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        other: Option<Other>,
     },
     /// `UnassociateEipAddress`.
     UnassociateEip {
@@ -138,7 +141,27 @@ pub enum Op {
     Verify,
 }
 
+/// A further interface that the host has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Other {
+    /// Its id.
+    pub eni: EniId,
+    /// The host had a rule for it when the plan was made: the step mends a route, and taking it back must not remove that.
+    pub was_there: bool,
+}
+
 impl Op {
+    /// The step with the values filled in that only the steps before it could tell.
+    #[must_use]
+    pub fn complete(&self, known: &Known) -> Self {
+        let mut op = self.clone();
+        if let (Self::Configure { route, other: None }, Some(eni)) = (&mut op, &known.eni) {
+            route.mac = eni.mac.or(route.mac);
+            route.address = eni.address.or(route.address);
+        }
+        op
+    }
+
     /// Which step this is.
     #[must_use]
     pub const fn kind(&self) -> StepKind {

@@ -90,7 +90,7 @@ mod tests {
             host: "web-1".parse().unwrap(),
             instance: "i-web1".parse().unwrap(),
             verdict: Verdict::Change,
-            steps: vec![step(Op::Configure { route }), step(Op::Verify)],
+            steps: vec![step(Op::Configure { route, other: None }), step(Op::Verify)],
             findings: Vec::new(),
             known: Known::default(),
             egress: vec![[203, 0, 113, 250].into()],
@@ -109,7 +109,7 @@ mod tests {
             }),
             ("would be verify now, and were configure host, verify", |plan| drop(plan.steps.remove(0))),
             ("other values", |plan| {
-                if let Op::Configure { route } = &mut plan.steps[0].op {
+                if let Op::Configure { route, .. } = &mut plan.steps[0].op {
                     route.table = 102;
                 }
             }),

@@ -220,6 +220,20 @@ impl Saga {
         self.began.ops.iter().any(|op| op.kind() == step)
     }
 
+    /// Why a step is not taken back: the route was there before the run, and taking it away would not make it what it was.
+    #[must_use]
+    pub fn stays(&self, op: &Op) -> Option<String> {
+        match op {
+            Op::Configure { other: None, .. } if !self.plans(StepKind::Associate) => {
+                Some("the policy route stays: the EIP was on the interface before, and needs it".to_owned())
+            }
+            Op::Configure { other: Some(other), .. } if other.was_there => {
+                Some(format!("the policy route of {} stays: it was there before", other.eni))
+            }
+            _ => None,
+        }
+    }
+
     /// The steps that are done and not taken back, oldest first.
     #[must_use]
     pub fn done(&self) -> &[(Op, Effect)] {

@@ -9,7 +9,7 @@ use super::guard::{GuardParams, Phase};
 use super::lease::{LeaseParams, LeaseVerb};
 use super::{TemplateError, Templates};
 use crate::core::model::{MacAddr, Owner};
-use crate::core::plan::rc_local::{BEGIN, END};
+use crate::core::plan::rc_local::is_mark;
 use crate::core::plan::route::{Documented, FileChange};
 use crate::core::plan::{RouteForm, RouteTarget};
 
@@ -252,7 +252,7 @@ impl Templates {
         let (watch, whole) = (kept == Kept::Once, kept != Kept::Shim);
         let context = RouteContext { watch, route: whole, ..RouteContext::new(route) };
         let block = self.render("rc_local.sh", &context)?;
-        let marked = block.lines().any(|line| line.starts_with(BEGIN) || line.starts_with(END));
+        let marked = block.lines().any(is_mark);
         if marked || !block.ends_with('\n') {
             return Err(TemplateError {
                 path: self.paths.get("rc_local.sh").cloned().unwrap_or_default(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::guard::{self, Ending};
-use super::{Answer, GUARD, HostTask};
+use super::{Answer, HostTask, guard_of};
 use crate::core::inventory::Form;
 use crate::core::model::{MacAddr, Owner};
 use crate::core::observed::applied::{parse_revert, parse_stage};
@@ -11,7 +11,7 @@ use crate::core::observed::guards::parse_guards;
 use crate::core::observed::{ApplyEnd, ApplyReport, Facts, Guards, HostTextError};
 use crate::core::plan::owner::FileChanges;
 use crate::core::plan::route::{FileChange, HostChanges, HostObstacle, host_changes};
-use crate::core::plan::{RouteTarget, owner};
+use crate::core::plan::{Other, RouteTarget, owner};
 use crate::core::saga::Effect;
 use crate::core::template::{
     APPLY_WAIT_SECONDS, ApplyParams, GuardParams, ONCE_FOLDER, OnceParams, Phase, RevertParams, StageParams,
@@ -132,13 +132,13 @@ impl HostTask {
 
     /// Brings the host to the target, under the host's own guard. The script looks at everything again and is idempotent;
     /// the files must still be as they were planned on.
-    pub(super) async fn configure(&self, route: &RouteTarget) -> Answer {
-        self.guarded(route, false).await
+    pub(super) async fn configure(&self, route: &RouteTarget, other: Option<&Other>) -> Answer {
+        self.guarded(route, other, false).await
     }
 
     /// Only confirms what the host's guard waits for. Begins nothing, and changes nothing where nothing waits.
-    pub(in crate::engine) async fn confirm(&self, route: &RouteTarget) -> Answer {
-        self.guarded(route, true).await
+    pub(in crate::engine) async fn confirm(&self, route: &RouteTarget, other: Option<&Other>) -> Answer {
+        self.guarded(route, other, true).await
     }
 
     /// The host's guards as they are.
@@ -150,7 +150,7 @@ impl HostTask {
         parse_guards(&answer?).map_err(|error| error.to_string())
     }
 
-    async fn guarded(&self, route: &RouteTarget, only_confirm: bool) -> Answer {
+    async fn guarded(&self, route: &RouteTarget, other: Option<&Other>, only_confirm: bool) -> Answer {
         let Some(facts) = &self.facts else {
             return Answer::Refused("the host was not looked at".to_owned());
         };
@@ -166,7 +166,7 @@ impl HostTask {
         let HostChanges { files, reload, .. } = changes;
         // What an earlier run has written is looked at as well: a guard may have taken it back since the host was looked at.
         let (files, reload) = merged(written, files, reload);
-        let (tx, seconds) = (self.token(GUARD), self.world.settings.confirm.as_secs());
+        let (tx, seconds) = (self.token(&guard_of(other)), self.world.settings.confirm.as_secs());
         let guard = GuardParams { tx: &tx, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) };
         let params = ApplyParams {
             route,

@@ -14,7 +14,7 @@ use super::lease::Hold;
 use crate::core::inventory::HostDesired;
 use crate::core::model::InstanceId;
 use crate::core::observed::Facts;
-use crate::core::plan::{Known, Op};
+use crate::core::plan::{Known, Op, Other};
 use crate::core::saga::Effect;
 use crate::engine::World;
 use crate::ports::HostKey;
@@ -57,16 +57,6 @@ pub(super) struct HostTask {
 }
 
 impl HostTask {
-    /// The step with the values filled in that only the steps before it could tell.
-    pub(super) fn complete(&self, op: &Op, known: &Known) -> Op {
-        let mut op = op.clone();
-        if let (Op::Configure { route }, Some(eni)) = (&mut op, &known.eni) {
-            route.mac = eni.mac.or(route.mac);
-            route.address = eni.address.or(route.address);
-        }
-        op
-    }
-
     /// Does a step other than the probes.
     pub(super) async fn perform(&self, op: &Op, known: &Known) -> Answer {
         if let Some(reason) = self.world.cutovers.closed().filter(|_| !self.again && begins_something(op)) {
@@ -77,7 +67,7 @@ impl HostTask {
             Op::ConvertPublicIp { instance, address } => self.convert(instance, *address).await,
             Op::CreateEni { .. } => self.create_eni(op).await,
             Op::AttachEni { instance } => self.attach_eni(instance, known).await,
-            Op::Configure { route } => self.configure(route).await,
+            Op::Configure { route, other } => self.configure(route, other.as_ref()).await,
             Op::UnassociateEip { from, private_ip } => match self.lease.as_ref().and_then(|hold| hold.lost())
             {
                 // Whoever has the host now may build on what was done: it stays, and the EIP where it is.
@@ -103,7 +93,7 @@ impl HostTask {
             }
             Op::CreateEni { instance, .. } => self.delete_eni(instance, known).await,
             Op::AttachEni { instance } => self.detach_eni(instance, known).await,
-            Op::Configure { route } => self.revert(route, effect).await,
+            Op::Configure { route, .. } => self.revert(route, effect).await,
             Op::UnassociateEip { from, private_ip } => self.give_back(known, from, *private_ip).await,
             Op::AssociateEip => self.take_off(known).await,
             Op::Verify => Ok(None),
@@ -121,8 +111,10 @@ impl HostTask {
     }
 }
 
-/// The step that a host's guard is named by.
-pub(super) const GUARD: &str = "guard";
+/// The step that a host's guard is named by: each route of a host has a guard of its own.
+pub(super) fn guard_of(other: Option<&Other>) -> String {
+    other.map_or_else(|| "guard".to_owned(), |other| format!("guard {}", other.eni))
+}
 
 /// A `ClientToken`: the same for the same step of the same host in the same run, and at most 64 ASCII characters.
 pub(super) fn token(run: &str, instance: &InstanceId, step: &str) -> String {

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 
 use super::fabric::{Fabric, Port};
 use super::paths::{BASTION, INTERNET};
-use super::spec::{BASTION_ADDRESS, BASTION_EIP, Case, Flavour, HostSpec, LabSpec, done_eni};
+use super::spec::{BASTION_ADDRESS, BASTION_EIP, Case, Flavour, HostSpec, LabSpec, done_eni, other_eni};
 use super::tool;
 use crate::core::model::{InstanceId, MacAddr, gateway_of};
 
@@ -69,7 +69,7 @@ impl Network {
         state.ports.push(Plugged { guest: BASTION.into(), device: "eth0".into(), port: bastion });
         state.bindings.insert(BASTION_EIP, BASTION_ADDRESS);
         for host in &network.spec.hosts {
-            let (ports, private) = initial(host);
+            let (ports, private) = initial(host, network.spec.others);
             state.ports.extend(ports);
             state.bindings.insert(host.public, private);
         }
@@ -242,7 +242,7 @@ impl Fabric for Network {
 }
 
 /// A host's ports at the beginning, and the private address that its public one is bound to.
-fn initial(host: &HostSpec) -> (Vec<Plugged>, Ipv4Addr) {
+fn initial(host: &HostSpec, others: bool) -> (Vec<Plugged>, Ipv4Addr) {
     let plugged = |device: &str, mac, address| Plugged {
         guest: host.name.as_str().to_owned(),
         device: device.to_owned(),
@@ -254,6 +254,10 @@ fn initial(host: &HostSpec) -> (Vec<Plugged>, Ipv4Addr) {
         let eni = done_eni(host);
         ports.push(plugged("eth1", eni.mac, eni.address));
         private = eni.address;
+    }
+    if others {
+        let eni = other_eni(host);
+        ports.push(plugged(&format!("eth{}", ports.len()), eni.mac, eni.address));
     }
     (ports, private)
 }
@@ -323,10 +327,10 @@ mod tests {
     #[test]
     fn a_done_host_begins_with_its_address_on_the_second_interface() {
         let lab = LabSpec::new(7, Sshd::Builtin, 2, None).unwrap();
-        let (ports, private) = initial(&lab.hosts[0]);
+        let (ports, private) = initial(&lab.hosts[0], false);
         assert_eq!(ports.len(), 2);
         assert_eq!(private, ports[1].port.address);
-        let (ports, private) = initial(&lab.hosts[1]);
+        let (ports, private) = initial(&lab.hosts[1], false);
         assert_eq!((ports.len(), private), (1, lab.hosts[1].address));
     }
 }

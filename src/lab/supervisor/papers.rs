@@ -10,7 +10,7 @@ use data_encoding::HEXLOWER;
 
 use crate::core::model::Secret;
 use crate::lab::emulator::{AccessKey, Tuning};
-use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION};
+use crate::lab::spec::{API_ADDRESS, Case, ECHO_JSON_ADDRESS, ECHO_TEXT_ADDRESS, LabSpec, REGION, other_eni};
 use crate::lab::{paths, tool};
 
 /// Port of the emulator's ECS API.
@@ -106,6 +106,9 @@ fn inventory(spec: &LabSpec) -> String {
     );
     for host in &spec.hosts {
         let _ = write!(text, "  - name: {}\n    instance: {}\n", host.name, host.instance);
+        if spec.others {
+            let _ = writeln!(text, "    route: {{others: [{{eni: {}}}]}}", other_eni(host).id);
+        }
         if host.case == Case::PrePaid {
             text.push_str("    allow:\n      charge_type_change: true\n");
         }

@@ -12,7 +12,7 @@ use super::papers::{Access, ECS_PORT, VPC_PORT};
 use crate::core::model::{Owner, gateway_of};
 use crate::core::observed::facts::RcLocal;
 use crate::core::plan::RouteTarget;
-use crate::core::plan::rc_local::with_block;
+use crate::core::plan::rc_local::{Whose, with_block};
 use crate::core::template::Templates;
 use crate::lab::emulator::faults::FaultFile;
 use crate::lab::emulator::{self, Emulator, Tuning};
@@ -82,7 +82,7 @@ pub(super) fn initial_rc_local(host: &HostSpec) -> Result<Option<String>, String
     };
     let templates = Templates::builtin().map_err(|error| error.to_string())?;
     let block = templates.rc_local_block(&target).map_err(|error| error.to_string())?;
-    with_block(&file, &block).map(Some).map_err(|error| error.to_string())
+    with_block(&file, &block, Whose::of(&target)).map(Some).map_err(|error| error.to_string())
 }
 
 /// A socket in the edge router's network, which is the supervisor's own.

@@ -88,7 +88,7 @@ pub(super) fn began() -> Began {
             resource_group: None,
         },
         Op::AttachEni { instance: instance.clone() },
-        Op::Configure { route },
+        Op::Configure { route, other: None },
         Op::UnassociateEip { from: EipHolder::Instance(instance.clone()), private_ip: None },
         Op::AssociateEip,
         Op::Verify,

@@ -156,6 +156,15 @@ impl Host {
         this
     }
 
+    /// Plugs a third interface in, `eth2`, in the subnet of the others.
+    pub(crate) fn plug_third(&self, mac: MacAddr) {
+        let router = &self.router.pid;
+        let link = format!("ip link add eth2 address {mac} type veth peer name p2 netns {router}");
+        let output = self.enter(&["-n", "-m"], &self.host.pid, &["sh", "-s"], &link);
+        assert!(output.status.success(), "{output:?}");
+        self.router("ip link set p2 master br0 up");
+    }
+
     fn enter(&self, kinds: &[&str], pid: &str, command: &[&str], stdin: &str) -> Output {
         let mut nsenter = Command::new("nsenter");
         nsenter.args(["-t", pid]).args(kinds);

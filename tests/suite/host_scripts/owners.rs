@@ -1,6 +1,9 @@
 //! Every owner that runs in a namespace, with its real programs, through everything that happens to a host: what came of it
 //! is the table in `docs/owners.md`, which this test compares (`EGRESSCTL_BLESS=1` rewrites it).
 
+#[cfg(test)]
+mod several;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;

@@ -113,6 +113,20 @@ fn the_lines_of_an_earlier_target_end_when_others_take_their_place() {
 }
 
 #[test]
+fn the_lines_hold_on_to_the_route_for_a_while_after_a_boot() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        assert_eq!(host.apply(&target(), &host.changes()).end, ApplyEnd::Ok, "{shell:?}");
+        host.reboot();
+        for _ in 0..2 {
+            // As somebody does who comes to the network later than they, and knows nothing of them.
+            host.ok("while ip -4 rule del from 172.16.0.20 2>/dev/null; do :; done; sleep 5");
+            assert!(host.changes().routes.is_empty(), "{shell:?} {:?}", host.changes());
+        }
+    });
+}
+
+#[test]
 fn taking_back_a_changed_target_gives_the_earlier_ones_route_back() {
     on_every_shell(|shell| {
         let host = debian(shell);

@@ -3,15 +3,19 @@
 //! A file that somebody else has made in a place that must be ours is replaced, and its text is kept in ours, line by line
 //! behind a mark, so that taking ours away gives the old bytes also to somebody who knows nothing but the file.
 
+use std::net::Ipv4Addr;
+
 use super::{UNKNOWN, Wanted, head, locked, obstacles, own_files};
 use crate::core::model::Owner;
 use crate::core::observed::Facts;
 use crate::core::observed::facts::{ConfigFile, RcLocal};
-use crate::core::plan::rc_local;
+use crate::core::plan::rc_local::{self, Whose};
 use crate::core::plan::route::{FileChange, HostObstacle, obstacle};
 use crate::core::plan::{Finding, RouteTarget};
 use crate::core::template::Templates;
 
+/// How the first line of a file of ours begins.
+const HEAD: &str = "# egressctl, table ";
 /// In front of every line of a text that was replaced.
 const KEPT: &str = "#| ";
 /// Behind such lines if the last one had no new line.
@@ -64,7 +68,7 @@ pub fn file_changes(
         },
         _ => {
             if let Some(change) =
-                out_of_rc_local(&facts.rc_local, &mut wrong).filter(|_| target.owner.is_some())
+                out_of_rc_local(&facts.rc_local, target, &mut wrong).filter(|_| target.owner.is_some())
             {
                 changes.files.insert(0, change);
                 changes.reload.insert(0, Owner::RcLocal);
@@ -127,7 +131,7 @@ pub fn without_ours(facts: &Facts, target: &RouteTarget) -> Result<FileChanges, 
     let wanted = Wanted::new(facts, target);
     let (mut changes, mut wrong) = (FileChanges::default(), Vec::new());
     leftovers(&wanted, |_| false, &mut changes);
-    if let Some(change) = out_of_rc_local(&facts.rc_local, &mut wrong) {
+    if let Some(change) = out_of_rc_local(&facts.rc_local, target, &mut wrong) {
         changes.files.push(change);
         changes.reload.push(Owner::RcLocal);
     }
@@ -141,30 +145,41 @@ pub fn without_ours(facts: &Facts, target: &RouteTarget) -> Result<FileChanges, 
 #[must_use]
 pub fn is_kept(facts: &Facts) -> bool {
     let files = facts.files.values().filter_map(|file| file.content.as_deref());
-    let block = facts.rc_local.content.as_deref().is_some_and(|text| text.contains(rc_local::BEGIN));
-    block || files.into_iter().any(|text| text.starts_with("# egressctl, table "))
+    let block = facts.rc_local.content.as_deref().is_some_and(|text| !rc_local::tables(text).is_empty());
+    block || files.into_iter().any(|text| text.starts_with(HEAD))
 }
 
 /// Who keeps routes of ours over a reboot, by the host's files, and of which table; `None` where the file does not tell that.
 #[must_use]
 pub fn keepers(facts: &Facts) -> Vec<(Owner, Option<u32>)> {
-    let table = |text: &str| {
-        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse().ok()
-    };
     let head = |(path, file): (&String, &ConfigFile)| {
-        let rest = file.content.as_deref()?.strip_prefix("# egressctl, table ")?;
-        Some((owner_of(path)?, table(rest)))
+        let rest = file.content.as_deref()?.strip_prefix(HEAD)?;
+        Some((owner_of(path)?, table_of(rest)))
     };
     let mut found: Vec<(Owner, Option<u32>)> = facts.files.iter().filter_map(head).collect();
     let text = facts.rc_local.content.as_deref().unwrap_or_default();
-    if let Some((_, block)) = text.split_once(rc_local::BEGIN) {
-        let line = block.lines().find_map(|line| line.trim().strip_prefix("table='"));
-        found.push((Owner::RcLocal, line.and_then(table)));
-    }
+    found.extend(rc_local::tables(text).into_iter().map(|table| (Owner::RcLocal, table)));
     found.sort();
     found.dedup();
     found
+}
+
+/// The tables whose files of ours speak of this address.
+#[must_use]
+pub fn tables_of(facts: &Facts, address: Ipv4Addr) -> Vec<u32> {
+    let address = address.to_string();
+    let is_other = |c: char| !c.is_ascii_digit() && c != '.';
+    let speaks = |text: &str| text.split(is_other).any(|word| word == address);
+    let texts = facts.files.values().filter_map(|file| file.content.as_deref());
+    let ours = texts.filter(|text| speaks(text)).filter_map(|text| table_of(text.strip_prefix(HEAD)?));
+    let block = facts.rc_local.content.as_deref().map(rc_local::tables_and_texts).unwrap_or_default();
+    let block = block.into_iter().filter(|(_, text)| speaks(text)).filter_map(|(table, _)| table);
+    ours.chain(block).collect()
+}
+
+fn table_of(text: &str) -> Option<u32> {
+    let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// Some of it only applying can tell.
@@ -225,7 +240,7 @@ fn in_rc_local(
         return Ok(Err(obstacle));
     }
     let block = templates.rc_local_block(target)?;
-    Ok(rc_local::with_block(current, &block).map(|after| {
+    Ok(rc_local::with_block(current, &block, Whose::of(target)).map(|after| {
         let mode_after = if current.content.is_some() { current.mode | 0o111 } else { 0o755 };
         let same = current.content.as_deref() == Some(after.as_str()) && current.mode == mode_after;
         let change = (!same).then(|| FileChange {
@@ -239,10 +254,14 @@ fn in_rc_local(
     }))
 }
 
-fn out_of_rc_local(current: &RcLocal, wrong: &mut Vec<HostObstacle>) -> Option<FileChange> {
-    let text = current.content.as_deref().filter(|text| text.contains(rc_local::BEGIN))?;
-    match rc_local::without_block(current) {
-        // The words stand within a line of somebody else's.
+fn out_of_rc_local(
+    current: &RcLocal,
+    target: &RouteTarget,
+    wrong: &mut Vec<HostObstacle>,
+) -> Option<FileChange> {
+    let text = current.content.as_deref().filter(|text| !rc_local::tables(text).is_empty())?;
+    match rc_local::without_block(current, Whose::of(target)) {
+        // All of them are of other tables.
         Ok(after) if after == text => None,
         Ok(after) => {
             // An empty text is a file that we made.

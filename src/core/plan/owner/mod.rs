@@ -25,7 +25,7 @@ use crate::core::observed::Facts;
 use crate::core::template::{TemplateError, Templates};
 
 pub use choose::{Choice, choose};
-pub use files::{FileChanges, file_changes, is_kept, is_preview, keepers, without_ours};
+pub use files::{FileChanges, file_changes, is_kept, is_preview, keepers, tables_of, without_ours};
 
 /// What stands for a value that only applying can tell.
 pub(super) const UNKNOWN: &str = "(known after apply)";

@@ -5,7 +5,9 @@
 //! Without one it goes to the end. Where a line that fails ends the script (`sh -e`), it goes right below the first line. If the text cannot be followed with certainty (what is opened is not closed), it goes
 //! right below the first line, which is always reached. What is outside of the markers is never changed, except that a
 //! missing first line `#!/bin/sh` is added; the BEGIN line remembers that, so taking the block out gives the old bytes.
+//! Each routing table has a block of its own; a second one goes right behind the first.
 
+mod blocks;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -15,41 +17,63 @@ use super::{Finding, RouteTarget, route};
 use crate::core::observed::Facts;
 use crate::core::observed::facts::RcLocal;
 
-/// How the line in front of the block begins.
+use blocks::{Block, Flags, blocks, marked};
+pub use blocks::{Whose, is_mark, mark_of, tables, tables_and_texts};
+
+/// How the line in front of a file's first block begins.
 pub const BEGIN: &str = "# BEGIN egressctl";
-/// How the line behind the block begins.
-pub const END: &str = "# END egressctl";
 
 const BEGIN_NOTE: &str = " policy route of the secondary interface; edits up to END are lost";
-const ADDED_SHEBANG: &str = " [+first line]";
-const ADDED_NEWLINE: &str = " [+newline]";
 /// Since this version systemd does not run it any more.
 const REMOVED: u32 = 260;
 const SHEBANG: &str = "#!/bin/sh\n";
 
-/// What the file becomes with these lines as our block, whether it has one already or not.
+/// What the file becomes with these lines as the block that is meant, whether it has one already or not.
 ///
 /// # Errors
 /// Why the file cannot be edited safely, and what to do about it.
-pub fn with_block(current: &RcLocal, block: &str) -> Result<String, HostObstacle> {
+pub fn with_block(current: &RcLocal, block: &str, whose: Whose) -> Result<String, HostObstacle> {
     let text = checked(current)?;
-    match own_block(text)? {
-        Some(own) if !scan::ends_before(text, own.start) => {
-            let flags = Flags::of(text.get(own.start..).unwrap_or_default());
-            let (before, after) = (text.get(..own.start), text.get(own.end..));
-            Ok([before.unwrap_or_default(), &marked(block, flags), after.unwrap_or_default()].concat())
+    let all = blocks(text)?;
+    // Only lines that tell their table are known again by it.
+    let tells = blocks::table_in(block) == Some(whose.table);
+    let label = |is_first: bool| (!is_first || !tells).then_some(whose.table);
+    match blocks::of(text, &all, whose) {
+        Some(own) if !scan::ends_before(text, own.range.start) => {
+            let (before, after) = (text.get(..own.range.start), text.get(own.range.end..));
+            let new = marked(block, label(own.label.is_none()), own.flags(text));
+            Ok([before.unwrap_or_default(), &new, after.unwrap_or_default()].concat())
         }
-        Some(_) => Ok(insert(&cut(text)?, block)),
-        None => Ok(insert(text, block)),
+        own => {
+            let text = own.map_or_else(|| text.to_owned(), |own| cut(text, own, &all));
+            let left = blocks(&text)?;
+            Ok(insert(&text, &left, block, label(left.is_empty())))
+        }
     }
 }
 
-/// What the file becomes without our block; the same text if it has none. An empty text may be a file that we created.
+/// What the file becomes without the block that is meant; the same text if it has none. An empty text may be a file that we
+/// created.
 ///
 /// # Errors
 /// Why the file cannot be edited safely, and what to do about it.
-pub fn without_block(current: &RcLocal) -> Result<String, HostObstacle> {
-    cut(checked(current)?)
+pub fn without_block(current: &RcLocal, whose: Whose) -> Result<String, HostObstacle> {
+    let mut text = checked(current)?.to_owned();
+    loop {
+        let all = blocks(&text)?;
+        let Some(own) = blocks::of(&text, &all, whose) else { return Ok(text) };
+        text = cut(&text, own, &all);
+    }
+}
+
+/// The text without any block of ours; the empty one if they cannot be told from other lines.
+fn without_ours(text: &str) -> String {
+    let mut text = text.to_owned();
+    while let Ok(all) = blocks(&text) {
+        let Some(own) = all.first() else { return text };
+        text = cut(&text, own, &all);
+    }
+    String::new()
 }
 
 /// What in a file needs a person's attention although it can be edited: hand-made lines for the same address, exits that
@@ -57,7 +81,7 @@ pub fn without_block(current: &RcLocal) -> Result<String, HostObstacle> {
 #[must_use]
 pub fn findings(current: &RcLocal, target: &RouteTarget) -> Vec<Finding> {
     let path = &current.path;
-    let text = current.content.as_deref().and_then(|text| cut(text).ok()).unwrap_or_default();
+    let text = current.content.as_deref().map(without_ours).unwrap_or_default();
     let mut found = Vec::new();
     let code = || text.lines().enumerate().map(|(index, line)| (index + 1, line.trim())).filter(is_code);
     for (number, line) in code() {
@@ -166,68 +190,46 @@ fn checked(current: &RcLocal) -> Result<&str, HostObstacle> {
     Ok(text)
 }
 
-/// What the BEGIN line remembers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Flags {
-    shebang: bool,
-    newline: bool,
-}
-
-impl Flags {
-    fn of(block: &str) -> Self {
-        let line = block.lines().next().unwrap_or_default();
-        Self { shebang: line.contains(ADDED_SHEBANG), newline: line.contains(ADDED_NEWLINE) }
-    }
-}
-
-fn marked(block: &str, flags: Flags) -> String {
-    let shebang = if flags.shebang { ADDED_SHEBANG } else { "" };
-    let newline = if flags.newline { ADDED_NEWLINE } else { "" };
-    format!("{BEGIN}{shebang}{newline}{BEGIN_NOTE}\n{block}{END}\n")
-}
-
-fn insert(text: &str, block: &str) -> String {
+/// The text with one more block: behind the others that are reached, else where one is reached.
+fn insert(text: &str, others: &[Block], block: &str, label: Option<u32>) -> String {
+    let behind = others.iter().rfind(|other| !scan::ends_before(text, other.range.start));
+    let behind = behind.map(|other| other.range.end).filter(|_| text.starts_with("#!"));
     let shebang = !text.starts_with("#!");
     let text = if shebang { [SHEBANG, text].concat() } else { text.to_owned() };
-    let place = scan::place(&text);
+    let place = behind.unwrap_or_else(|| scan::place(&text));
     let (before, after) = text.split_at_checked(place).unwrap_or((&text, ""));
     let newline = !before.ends_with('\n');
     let gap = if newline { "\n" } else { "" };
-    [before, gap, &marked(block, Flags { shebang, newline }), after].concat()
+    [before, gap, &marked(block, label, Flags { shebang, newline }), after].concat()
 }
 
-fn cut(text: &str) -> Result<String, HostObstacle> {
-    let Some(own) = own_block(text)? else { return Ok(text.to_owned()) };
-    let flags = Flags::of(text.get(own.start..).unwrap_or_default());
-    let before = text.get(..own.start).unwrap_or_default();
-    let after = text.get(own.end..).unwrap_or_default();
+/// The text without this block. What it has added stays as long as another one of ours needs it, which remembers it then.
+fn cut(text: &str, own: &Block, all: &[Block]) -> String {
+    let flags = own.flags(text);
+    let before = text.get(..own.range.start).unwrap_or_default();
+    let after = text.get(own.range.end..).unwrap_or_default();
+    if let Some(heir) = all.iter().find(|other| *other != own) {
+        let mut of_heir = heir.flags(text);
+        of_heir.shebang |= flags.shebang;
+        of_heir.newline |= flags.newline && heir.range.start == own.range.end;
+        if of_heir == heir.flags(text) {
+            return [before, after].concat();
+        }
+        let line = heir.text(text).split_inclusive('\n').next().unwrap_or_default();
+        let rest = text.get(heir.range.start + line.len()..).unwrap_or_default();
+        let heading = blocks::begin_line(heir.label, of_heir);
+        return if heir.range.start < own.range.start {
+            let head = text.get(..heir.range.start).unwrap_or_default();
+            let between = rest.get(..own.range.start - heir.range.start - line.len()).unwrap_or_default();
+            [head, &heading, between, after].concat()
+        } else {
+            let between = text.get(own.range.end..heir.range.start).unwrap_or_default();
+            [before, between, &heading, rest].concat()
+        };
+    }
     // A new line that we added is ours only as long as nothing was appended behind the block.
     let before =
         if flags.newline && after.is_empty() { before.strip_suffix('\n').unwrap_or(before) } else { before };
     let before = if flags.shebang { before.strip_prefix(SHEBANG).unwrap_or(before) } else { before };
-    Ok([before, after].concat())
-}
-
-/// Where our block is, markers included.
-fn own_block(text: &str) -> Result<Option<std::ops::Range<usize>>, HostObstacle> {
-    let (mut begins, mut ends, mut at) = (Vec::new(), Vec::new(), 0);
-    for line in text.split_inclusive('\n') {
-        if line.starts_with(BEGIN) {
-            begins.push(at);
-        }
-        at += line.len();
-        if line.starts_with(END) {
-            ends.push(at);
-        }
-    }
-    match (begins.as_slice(), ends.as_slice()) {
-        ([], []) => Ok(None),
-        ([begin], [end]) if begin < end => Ok(Some(*begin..*end)),
-        _ => Err(route::obstacle(
-            "rc-local",
-            format!("the lines {BEGIN:?} and {END:?} in rc.local are not one pair"),
-            "our lines cannot be told from others",
-            "remove both and what is between them by hand",
-        )),
-    }
+    [before, after].concat()
 }

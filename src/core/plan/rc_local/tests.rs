@@ -1,10 +1,16 @@
 //! The block in `rc.local` on the shapes that real files have.
 
+use std::net::Ipv4Addr;
+
 use proptest::prelude::*;
 
 use super::*;
 
-const BLOCK: &str = "(\n  : ours\n) || true\n";
+const BLOCK: &str = "(\n  table='101'\n  address='172.16.0.20'\n) || true\n";
+/// Whose block that is.
+const OURS: Whose = Whose { table: 101, address: Some(Ipv4Addr::new(172, 16, 0, 20)) };
+const SECOND: &str = "(\n  table='102'\n  address='172.16.0.30'\n) || true\n";
+const OTHER: Whose = Whose { table: 102, address: Some(Ipv4Addr::new(172, 16, 0, 30)) };
 
 fn file(content: &str) -> RcLocal {
     RcLocal {
@@ -17,9 +23,9 @@ fn file(content: &str) -> RcLocal {
 
 /// The file with the block, after checking that it is stable, and that taking the block out gives the old bytes.
 fn edited(content: &str) -> String {
-    let with = with_block(&file(content), BLOCK).unwrap_or_else(|error| panic!("{content:?}: {error}"));
-    assert_eq!(with_block(&file(&with), BLOCK).unwrap(), with, "not stable: {content:?}");
-    assert_eq!(without_block(&file(&with)).unwrap(), content, "not reversible: {with:?}");
+    let with = with_block(&file(content), BLOCK, OURS).unwrap_or_else(|error| panic!("{content:?}: {error}"));
+    assert_eq!(with_block(&file(&with), BLOCK, OURS).unwrap(), with, "not stable: {content:?}");
+    assert_eq!(without_block(&file(&with), OURS).unwrap(), content, "not reversible: {with:?}");
     with
 }
 
@@ -90,9 +96,9 @@ fn a_missing_first_line_is_added_and_remembered() {
         let with = edited(content);
         assert!(with.starts_with("#!/bin/sh\n"), "{content:?}");
     }
-    let created = with_block(&RcLocal { content: None, mode: 0, ..file("") }, BLOCK).unwrap();
+    let created = with_block(&RcLocal { content: None, mode: 0, ..file("") }, BLOCK, OURS).unwrap();
     assert!(created.starts_with("#!/bin/sh\n# BEGIN egressctl"));
-    assert_eq!(without_block(&file(&created)).unwrap(), "");
+    assert_eq!(without_block(&file(&created), OURS).unwrap(), "");
 }
 
 #[test]
@@ -102,24 +108,24 @@ fn a_missing_final_newline_is_remembered() {
     }
     let with = edited("#!/bin/sh\ntouch /x");
     assert_eq!(
-        without_block(&file(&format!("{with}touch /y\n"))).unwrap(),
+        without_block(&file(&format!("{with}touch /y\n")), OURS).unwrap(),
         "#!/bin/sh\ntouch /x\ntouch /y\n"
     );
 }
 
 #[test]
 fn an_old_block_is_replaced_in_place() {
-    let old = with_block(&file("#!/bin/sh\na\nexit 0\n"), "old\n").unwrap();
-    let new = with_block(&file(&old.replace("a\n", "a\nb\n")), BLOCK).unwrap();
+    let old = with_block(&file("#!/bin/sh\na\nexit 0\n"), "  table='101'\nold\n", OURS).unwrap();
+    let new = with_block(&file(&old.replace("a\n", "a\nb\n")), BLOCK, OURS).unwrap();
     assert_eq!(new, edited("#!/bin/sh\na\nb\nexit 0\n"));
     let appended = format!("{}c\n", edited("#!/bin/sh\na\n"));
-    assert_eq!(with_block(&file(&appended), BLOCK).unwrap(), appended);
+    assert_eq!(with_block(&file(&appended), BLOCK, OURS).unwrap(), appended);
 }
 
 #[test]
 fn a_block_that_became_unreachable_moves() {
     let dead = edited("#!/bin/sh\na\n").replacen("a\n", "a\nexit 0\n", 1);
-    assert_eq!(with_block(&file(&dead), BLOCK).unwrap(), edited("#!/bin/sh\na\nexit 0\n"));
+    assert_eq!(with_block(&file(&dead), BLOCK, OURS).unwrap(), edited("#!/bin/sh\na\nexit 0\n"));
 }
 
 #[test]
@@ -140,11 +146,11 @@ fn what_cannot_be_edited_safely_is_refused() {
         ),
     ];
     for (content, words) in cases {
-        let error = with_block(&file(content), BLOCK).expect_err(content);
+        let error = with_block(&file(content), BLOCK, OURS).expect_err(content);
         assert!(error.what.contains(words) && !error.fix.is_empty(), "{content:?}: {error}");
     }
     let blocked = RcLocal { obstacle: Some("it is immutable".to_owned()), ..file("") };
-    assert!(with_block(&blocked, BLOCK).unwrap_err().what.contains("immutable"));
+    assert!(with_block(&blocked, BLOCK, OURS).unwrap_err().what.contains("immutable"));
 }
 
 #[test]
@@ -165,9 +171,51 @@ fn what_needs_attention_is_found() {
     assert_eq!(found.len(), 4, "{found:#?}");
     assert!(found[0].what.contains("line 2") && found[1].what.contains("line 4"));
     assert!(found[2].what.contains("exit under a condition") && found[3].why.contains("begin to run"));
-    let with = with_block(&file("#!/bin/sh\nexit 0\n"), "ip rule add from 172.16.0.20 lookup 101\n").unwrap();
+    let with = with_block(
+        &file("#!/bin/sh\nexit 0\n"),
+        "table='101'\nip rule add from 172.16.0.20 lookup 101\n",
+        OURS,
+    )
+    .unwrap();
     assert!(findings(&file(&with), &target).is_empty(), "our own block is not a finding");
     assert!(findings(&RcLocal { mode: 0o644, ..file("#!/bin/sh -e\n# x\nexit 0\n") }, &target).is_empty());
+}
+
+/// Whatever goes in and comes out first, each block is its own table's, and the old bytes come back.
+fn both(content: &str) {
+    let first = edited(content);
+    let both = with_block(&file(&first), SECOND, OTHER).unwrap();
+    assert_eq!(tables(&both), [Some(101), Some(102)], "{both}");
+    assert_eq!(with_block(&file(&both), SECOND, OTHER).unwrap(), both, "not stable: {content:?}");
+    assert_eq!(with_block(&file(&both), BLOCK, OURS).unwrap(), both, "not stable: {content:?}");
+    assert_eq!(without_block(&file(&both), OTHER).unwrap(), first, "{content:?}");
+    let second = without_block(&file(&both), OURS).unwrap();
+    assert_eq!(tables(&second), [Some(102)], "{second}");
+    assert!(second.starts_with("#!"), "nobody would run it: {second}");
+    assert_eq!(without_block(&file(&second), OTHER).unwrap(), content, "{second}");
+}
+
+#[test]
+fn each_table_has_a_block_of_its_own() {
+    for shape in SHAPES {
+        both(&shape.replace('§', ""));
+    }
+    for content in ["", "touch /x", "touch /x\n", "#!/bin/sh\ntouch /x", "#!/bin/sh -e\na\nexit 0\n"] {
+        both(content);
+    }
+    let with = with_block(&file("#!/bin/sh\nexit 0\n"), SECOND, OTHER).unwrap();
+    assert_eq!(without_block(&file(&with), OURS).unwrap(), with, "somebody else's table");
+}
+
+#[test]
+fn a_block_is_known_by_its_address_when_its_table_has_changed() {
+    let old = edited("#!/bin/sh\nexit 0\n");
+    let new = with_block(&file(&old), &BLOCK.replace("101", "107"), Whose { table: 107, ..OURS }).unwrap();
+    assert_eq!(new, old.replace("101", "107"));
+    // Lines that do not tell their table have it in their marks.
+    let silent = with_block(&file("#!/bin/sh\n"), "true\n", OURS).unwrap();
+    assert_eq!(tables(&silent), [Some(101)]);
+    assert_eq!(tables(&with_block(&file(&silent), "true\n", OTHER).unwrap()), [Some(101), Some(102)]);
 }
 
 proptest! {
@@ -178,9 +226,9 @@ proptest! {
         newline in any::<bool>(),
     ) {
         let text = format!("{first}{}{}", lines.join("\n"), if newline { "\n" } else { "" });
-        if let Ok(with) = with_block(&file(&text), BLOCK) {
-            prop_assert_eq!(without_block(&file(&with)).unwrap(), text);
-            prop_assert_eq!(with_block(&file(&with), BLOCK).unwrap(), with);
+        if let Ok(with) = with_block(&file(&text), BLOCK, OURS) {
+            prop_assert_eq!(without_block(&file(&with), OURS).unwrap(), text);
+            prop_assert_eq!(with_block(&file(&with), BLOCK, OURS).unwrap(), with);
         }
     }
 }

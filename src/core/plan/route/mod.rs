@@ -1,5 +1,6 @@
 //! The policy route a host should have, and what is missing for it.
 
+mod after;
 mod changes;
 mod diff;
 mod form;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Finding;
 use crate::core::model::{MacAddr, Owner};
 
+pub use after::after;
 pub use changes::host_changes;
 pub use diff::unified_diff;
 pub use form::{Documented, MainRoute, RouteForm};

@@ -12,7 +12,7 @@ use crate::core::model::{EniId, InstanceId, MacAddr, VSwitchId};
 use crate::core::plan::OWNER_TAG;
 use crate::lab::spec::{
     BASTION_ADDRESS, BASTION_EIP, Case, Flavour, HostSpec, LabSpec, NAT_GATEWAY, SNAT_ADDRESS, SUBNETS, VPC,
-    ZONE, done_eni,
+    ZONE, done_eni, other_eni,
 };
 
 const GROUP: &str = "sg-lab";
@@ -33,7 +33,7 @@ impl Cloud {
         let mut cloud = Self::network(spec.seed, began_ms);
         cloud.bastion(spec.seed);
         for host in &spec.hosts {
-            cloud.host(host);
+            cloud.host(host, spec.others);
         }
         cloud
     }
@@ -111,7 +111,7 @@ impl Cloud {
         self.add_eip("eip-lab-bastion", BASTION_EIP, Holder::Instance(id), Some(BASTION_ADDRESS));
     }
 
-    fn host(&mut self, host: &HostSpec) {
+    fn host(&mut self, host: &HostSpec, others: bool) {
         let by_bandwidth = host.case == Case::PrePaid;
         let prepaid = by_bandwidth || host.case == Case::PrePaidByTraffic;
         let done = host.case == Case::Done;
@@ -133,6 +133,10 @@ impl Cloud {
             change: None,
         };
         self.add_instance(instance, host.mac);
+        if others {
+            let eni = other_eni(host);
+            self.add_eni(plain_eni(eni.id, eni.mac, eni.address, &host.vswitch), &host.instance);
+        }
         if done {
             let done = done_eni(host);
             let (id, address) = (done.id.clone(), done.address);
