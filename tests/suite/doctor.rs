@@ -7,6 +7,7 @@ use crate::support::lab::{Lab, User, users};
 /// Every look is kept as a file; the variables of the lab's key are taken away where another source is meant.
 const SCRIPT: &str = r##"
 export HOME="$(mktemp -d)"
+trap 'rm -rf "$HOME"' EXIT
 cd "$HOME"
 looks=()
 look() {

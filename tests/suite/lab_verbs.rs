@@ -5,7 +5,9 @@ use serde_json::Value;
 use crate::support::lab::{Lab, User, openssh_or_refusal, users};
 
 const SCRIPT: &str = r##"
-cd "$(mktemp -d)"
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
 "$EGRESSCTL" ping --json >ping.json
 "$EGRESSCTL" facts --json >facts.json
 "$EGRESSCTL" run -- sh -c 'echo "same"; cat /proc/self/comm' >run.out
@@ -68,7 +70,9 @@ fn the_same_holds_for_openssh() {
 }
 
 const CLOUD: &str = r#"
-cd "$(mktemp -d)"
+here=$(mktemp -d)
+trap 'rm -rf "$here"' EXIT
+cd "$here"
 code=0; "$EGRESSCTL" preflight --json >preflight.json || code=$?
 [ "$code" = 2 ] || exit 99
 "$EGRESSCTL" preflight --hosts --json -l web-1,done-1 >hosts.json

@@ -136,6 +136,8 @@ fn a_stranger_that_has_got_the_number_of_a_step_is_neither_waited_for_nor_ended(
         let place = Place::new(shell);
         let step = "echo ran >>effect; echo done";
         assert_eq!(place.ask("k", step), told("first", "done\n", 0), "{shell:?}");
+        // The kernel counts births in hundredths of a second.
+        std::thread::sleep(Duration::from_millis(50));
         let mut stranger = Command::new("sleep").arg("60").spawn().unwrap();
         // As when the host was cut off in the middle and has given the number away since.
         let cut_off = || {
