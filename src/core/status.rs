@@ -10,12 +10,13 @@ use serde_json::{Map, Value};
 use super::adhoc::{Answer, Block, outcome_words};
 use super::event::HostOutcome;
 use super::model::{IfName, Owner};
+use super::observed::facts::{MAIN_TABLE, Route};
 use super::observed::guards::Standing;
 use super::observed::{Facts, GuardState, Guards, LeaseHolder};
 use super::plan::owner::keepers;
 
 /// Tables that are the system's own: default, main and local.
-const SYSTEM_TABLES: [u32; 3] = [253, 254, 255];
+const SYSTEM_TABLES: [u32; 3] = [253, MAIN_TABLE, 255];
 
 /// One host at one moment, in its own words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,6 +42,9 @@ pub struct RouteStatus {
     pub dev: Option<IfName>,
     /// The next hop of the table's default route.
     pub gateway: Option<Ipv4Addr>,
+    /// The metric of the main table's default route by the same device and next hop, which the documented form has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub main_metric: Option<u32>,
     /// What it lacks at this moment, in words; empty if it is whole.
     pub lacks: Vec<String>,
     /// What brings it back after a reboot; empty if nothing of ours does.
@@ -117,6 +121,9 @@ impl RouteStatus {
             [] => ": present".to_owned(),
             lacks => format!(": not whole: {}", lacks.join(", ")),
         };
+        if let Some(metric) = self.main_metric {
+            text += &format!(", and in the main table with metric {metric}");
+        }
         let owners: Vec<&str> = self.kept_by.iter().map(|owner| owner.label()).collect();
         match owners.as_slice() {
             [] => text += "; gone with a reboot, nothing of ours keeps it",
@@ -187,6 +194,7 @@ fn routes(facts: &Facts) -> Vec<RouteStatus> {
             priority: Some(rule.priority),
             dev,
             gateway: default.and_then(|route| route.via),
+            main_metric: default.and_then(|default| main_metric(facts, default)),
             lacks,
             kept_by,
         });
@@ -202,6 +210,7 @@ fn routes(facts: &Facts) -> Vec<RouteStatus> {
                 priority: None,
                 dev: None,
                 gateway: None,
+                main_metric: None,
                 lacks: vec!["there is no rule".to_owned()],
                 kept_by: vec![*owner],
             }),
@@ -209,6 +218,16 @@ fn routes(facts: &Facts) -> Vec<RouteStatus> {
     }
     found.sort_by_key(|route| (route.table, route.priority));
     found
+}
+
+/// The metric of a route of the main table that is like this one of a table of its own. One that is as good as any is the
+/// primary's way, not a worse one beside it.
+fn main_metric(facts: &Facts, default: &Route) -> Option<u32> {
+    let beside = facts.routes.iter().find(|route| {
+        (route.table, route.destination, &route.dev, route.via)
+            == (MAIN_TABLE, default.destination, &default.dev, default.via)
+    });
+    beside.map(|route| route.metric).filter(|metric| *metric > 0)
 }
 
 /// What is shown of one host; equal ones are folded. `now_ms`: milliseconds since 1970-01-01T00:00:00Z.
@@ -287,6 +306,13 @@ mod tests {
         assert_eq!(
             route(&host(&[], &[], &[FILE])),
             "route: table 101: not whole: there is no rule; kept by systemd-networkd"
+        );
+        let mut documented = host(&["4101"], &["eth1"], &[FILE]);
+        let like = documented.routes.last().unwrap().clone();
+        documented.routes.push(facts::Route { table: MAIN_TABLE, metric: 30_000, ..like });
+        assert_eq!(
+            route(&documented),
+            "route: table 101, priority 4101: present, and in the main table with metric 30000; kept by systemd-networkd"
         );
         let mut by_lines = host(&["4101"], &["eth1"], &[]);
         by_lines.rc_local.content =

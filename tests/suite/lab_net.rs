@@ -95,9 +95,9 @@ fn a_reboot_keeps_files_and_drops_everything_else() {
             &["--hosts", "3"],
             r##"
             for host in web-1 web-2; do
-                on $host sh -c 'echo kept > /etc/mine; echo kept > /root/mine; echo kept > /var/mine
+                on $host sh -e -c 'echo kept > /etc/mine; echo kept > /root/mine; echo kept > /var/mine
                     echo gone > /run/mine; echo gone > /tmp/mine
-                    ip rule add from 172.16.0.99 lookup 101 pref 4101; ip link add extra type dummy || true
+                    ip rule add from 172.16.0.99 lookup 101 pref 4101; ip link add extra type bridge
                     ip route add default via 172.16.3.253 dev eth0 table 101
                     echo "#!/bin/sh -e" > /etc/rc.local; echo "touch /run/booted; exit 3" >> /etc/rc.local'
             done
@@ -108,7 +108,8 @@ fn a_reboot_keeps_files_and_drops_everything_else() {
             [ "$before" != "$after" ]
             for host in web-1 web-2; do
                 on $host sh -c 'hostname; cat /etc/mine /root/mine /var/mine; ls /run/mine /tmp/mine 2>/dev/null
-                    ip -4 rule | wc -l; ip -4 route show table 101 2>/dev/null; ip -4 route | head -1
+                    ip -4 rule | wc -l; ip -o link | grep -c extra
+                    ip -4 route show table 101 2>/dev/null; ip -4 route | head -1
                     test -e /run/booted && echo booted || echo skipped
                     grep -h rc.local /var/log/boot.log | tail -1'
                 on $host bash -c 'fetch 198.51.100.20'
@@ -117,7 +118,7 @@ fn a_reboot_keeps_files_and_drops_everything_else() {
         );
         let host = |name: &str, booted: &str, log: &str, public: &str| {
             format!(
-                "{name}\nkept\nkept\nkept\n3\ndefault via 172.16.3.253 dev eth0 \n{booted}\n{log}\nip: {public}\n"
+                "{name}\nkept\nkept\nkept\n3\n0\ndefault via 172.16.3.253 dev eth0 \n{booted}\n{log}\nip: {public}\n"
             )
         };
         // On web-1 the link's target is what it was: not executable.

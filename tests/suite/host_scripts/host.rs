@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Output, Stdio};
 
 use egressctl::core::model::{MacAddr, Owner};
@@ -171,9 +172,12 @@ impl Host {
         if self.user {
             nsenter.args(["-U", "--preserve-credentials"]);
         }
+        // As sshd has it: the kernel hangs up on a whole process group that has stopped processes and loses its last tie
+        // to the session, and the guard stops those whom it ends. It must not be our own group.
         let mut child = nsenter
             .arg("--")
             .args(command)
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -186,7 +190,9 @@ impl Host {
 
     /// Runs a script on the host, by its shell, from stdin as SSH does.
     pub(crate) fn run(&self, script: &str) -> Output {
-        let command: Vec<&str> = self.shell.iter().copied().chain(["-s"]).collect();
+        // sshd gives a command to the login's shell, too, which waits for it.
+        let login = ["sh", "-c", "\"$@\"; exit $?", "sh"];
+        let command: Vec<&str> = login.iter().chain(self.shell).copied().chain(["-s"]).collect();
         self.enter(&["-n", "-m", "-p"], &self.host.pid, &command, script)
     }
 
@@ -197,15 +203,15 @@ impl Host {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// Runs a script in the gateway's network namespace.
+    /// Runs a script in the gateway's network namespace; what it leaves behind ends with the host.
     pub(crate) fn router(&self, script: &str) {
-        let output = self.enter(&["-n"], &self.router.pid, &["sh", "-s"], script);
+        let output = self.enter(&["-n", "-p"], &self.router.pid, &["sh", "-s"], script);
         assert!(output.status.success(), "{script}: {output:?}");
     }
 
     /// Whether a script in the gateway's network namespace succeeds.
     pub(crate) fn router_says(&self, script: &str) -> bool {
-        self.enter(&["-n"], &self.router.pid, &["sh", "-s"], script).status.success()
+        self.enter(&["-n", "-p"], &self.router.pid, &["sh", "-s"], script).status.success()
     }
 
     /// Everything of the network that must come back after a revert; what only counts or ages is left out.

@@ -261,7 +261,9 @@ fn row(owner: Owner, form: RouteForm, shim: bool) -> Vec<String> {
         assert_eq!(it.host.apply(&it.target(), &it.changes()).end, ApplyEnd::Ok);
     }
 
-    it.host.ok("ip link add d0 type dummy; ip link set d0 up; sleep 3; ip link del d0; sleep 1");
+    it.host
+        .ok("set -e; ip link add d0 type bridge; ip addr add 192.0.2.1/24 dev d0; ip link set d0 up; sleep 3
+         ip link del d0; sleep 1");
     cell(it.in_time(Owned::is_as_desired), "not as desired");
 
     it.halt();

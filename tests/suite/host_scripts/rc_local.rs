@@ -167,3 +167,24 @@ fn the_lines_touch_no_rule_that_is_not_exactly_theirs() {
         assert_eq!(rules(), format!("{strangers}{ours}"), "{shell:?}");
     });
 }
+
+#[test]
+fn the_lines_replace_no_default_route_of_a_third_device() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        assert_eq!(host.apply(&target(), &host.changes()).end, ApplyEnd::Ok, "{shell:?}");
+        let default = || host.ok("ip -4 route show table main | grep ^default");
+        let by_primary = default();
+        assert!(by_primary.starts_with("default via 172.16.0.253 dev eth0"), "{by_primary}");
+        host.forget();
+        // As somebody has it who sends everything through a tunnel of their own.
+        host.ok("set -e; ip link add t0 type bridge; ip addr add 192.0.2.1/24 dev t0; ip link set t0 up
+            ip -4 route del default; ip -4 route add default via 192.0.2.254 dev t0; /etc/rc.local");
+        let by_tunnel = default();
+        assert!(by_tunnel.starts_with("default via 192.0.2.254 dev t0"), "{shell:?} {by_tunnel}");
+        assert_eq!(by_tunnel.lines().count(), 1, "{shell:?} {by_tunnel}");
+        // One by our own interface, as its DHCP client makes it, is not somebody else's.
+        host.ok("ip -4 route replace default via 172.16.0.253 dev eth1 onlink; /etc/rc.local");
+        assert_eq!(default(), by_primary, "{shell:?}");
+    });
+}

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use super::{Address, Link, Route, Rule};
+use super::{Address, Link, MAIN_TABLE, Route, Rule};
 use crate::core::model::IfName;
 use crate::core::observed::HostTextError;
 use crate::core::observed::frame::shown;
@@ -13,7 +13,6 @@ use crate::core::observed::frame::shown;
 type Tables = BTreeMap<String, u32>;
 
 const LOCAL: u32 = 255;
-const MAIN: u32 = 254;
 
 /// Names of tables by `rt_tables` files, and the three every kernel has.
 pub(super) fn table_names(text: &str) -> Tables {
@@ -29,7 +28,7 @@ pub(super) fn table_names(text: &str) -> Tables {
             Some((words.next()?.to_owned(), number))
         })
         .collect();
-    names.extend([("local".to_owned(), LOCAL), ("main".to_owned(), MAIN), ("default".to_owned(), 253)]);
+    names.extend([("local".to_owned(), LOCAL), ("main".to_owned(), MAIN_TABLE), ("default".to_owned(), 253)]);
     names
 }
 
@@ -177,7 +176,7 @@ pub(super) fn routes(text: &str, tables: &Tables) -> Result<Vec<Route>, HostText
             words.split_at_checked(1 + usize::from(typed)).ok_or_else(|| at.error("no route"))?;
         let destination = at.net(head.last().copied().unwrap_or_default())?;
         let mut route = Route {
-            table: MAIN,
+            table: MAIN_TABLE,
             destination,
             via: None,
             dev: None,

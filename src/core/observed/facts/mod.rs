@@ -106,10 +106,13 @@ pub struct Rule {
     pub text: String,
 }
 
+/// The number of the main routing table.
+pub const MAIN_TABLE: u32 = 254;
+
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// Table number (254 for main).
+    /// Table number.
     pub table: u32,
     /// Destination; 0.0.0.0/0 for `default`.
     pub destination: Ipv4Net,

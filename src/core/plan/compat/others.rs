@@ -3,6 +3,7 @@
 use super::{list, secondary};
 use crate::core::model::{IfName, Owner};
 use crate::core::observed::Facts;
+use crate::core::observed::facts::MAIN_TABLE;
 use crate::core::plan::{Finding, RouteTarget};
 
 /// What is left at least, in KiB and inodes.
@@ -117,7 +118,7 @@ pub(super) fn second_way_out(
     let others: Vec<String> = facts
         .routes
         .iter()
-        .filter(|route| route.table == 254 && route.destination.prefix_len() == 0)
+        .filter(|route| route.table == MAIN_TABLE && route.destination.prefix_len() == 0)
         .filter_map(|route| route.dev.as_ref())
         .filter(|name| Some(*name) != dev && Some(*name) != ours)
         .map(ToString::to_string)

@@ -4,9 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::{FileChange, RouteTarget};
 use crate::core::model::gateway_of;
-use crate::core::observed::facts::{ConfigFile, Facts, Route, RouteChoice};
-
-const MAIN: u32 = 254;
+use crate::core::observed::facts::{ConfigFile, Facts, MAIN_TABLE, Route, RouteChoice};
 
 /// The facts after this route and these files of it, as far as another route of the host can see them: the files, the main
 /// table, and the way to the internet. A file that is not what the change begins with is left as it is.
@@ -18,9 +16,9 @@ pub fn after(facts: &Facts, target: &RouteTarget, files: &[FileChange]) -> Facts
     }
     let link = facts.links.iter().find(|link| Some(link.mac) == target.mac).map(|link| link.name.clone());
     if let Some(link) = link {
-        facts.routes.retain(|route| route.table != MAIN || route.dev.as_ref() != Some(&link));
+        facts.routes.retain(|route| route.table != MAIN_TABLE || route.dev.as_ref() != Some(&link));
         facts.routes.extend(target.main_routes().into_iter().map(|wanted| Route {
-            table: MAIN,
+            table: MAIN_TABLE,
             destination: wanted.destination,
             via: wanted.via_gateway.then_some(target.gateway),
             text: format!("{} dev {link} metric {}", wanted.destination, wanted.metric),
@@ -35,13 +33,13 @@ pub fn after(facts: &Facts, target: &RouteTarget, files: &[FileChange]) -> Facts
                     Some(RouteChoice { dev: primary.dev.clone(), source: target.primary_ip });
             }
             let is_default = |route: &Route| {
-                route.table == MAIN
+                route.table == MAIN_TABLE
                     && route.destination.prefix_len() == 0
                     && route.dev.as_ref() == Some(&primary.dev)
             };
             if let Some(via) = gateway_of(primary.net).filter(|_| !facts.routes.iter().any(is_default)) {
                 facts.routes.push(Route {
-                    table: MAIN,
+                    table: MAIN_TABLE,
                     destination: Ipv4Net::default(),
                     via: Some(via),
                     text: format!("default via {via} dev {}", primary.dev),

@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 
 use super::MainRoute;
-use super::form::{MAIN, cannot_be_given_back};
+use super::form::cannot_be_given_back;
 use super::{HostChanges, HostObstacle, RouteChange, RoutePart, RouteTarget, obstacle};
 use crate::core::model::{IfName, gateway_of};
-use crate::core::observed::facts::{Address, Facts, Link, Route, Rule};
+use crate::core::observed::facts::{Address, Facts, Link, MAIN_TABLE, Route, Rule};
 use crate::core::plan::{owner, shim};
 use crate::core::template::Templates;
 
@@ -154,7 +154,7 @@ impl Look<'_> {
     /// internet leave by the primary.
     fn main_table(&mut self, primary: &Address, link: Option<&Link>) {
         let facts = self.facts;
-        let main = || facts.routes.iter().filter(|route| route.table == MAIN);
+        let main = || facts.routes.iter().filter(|route| route.table == MAIN_TABLE);
         let through = |dev: &IfName| {
             let dev = dev.clone();
             main().filter(move |route| route.dev.as_ref() == Some(&dev))
@@ -261,7 +261,7 @@ impl Look<'_> {
     fn comes_first(&self, wanted: &MainRoute, primary: &[&Route], ours: &[&Route]) -> bool {
         let place = |of: &[&Route]| {
             let equal = |route: &&Route| {
-                route.table == MAIN
+                route.table == MAIN_TABLE
                     && route.destination == wanted.destination
                     && route.via.is_none()
                     && route.metric == wanted.metric

@@ -9,11 +9,8 @@ use super::RouteTarget;
 use crate::core::inventory::Form;
 use crate::core::model::{IfName, Owner};
 use crate::core::observed::Facts;
-use crate::core::observed::facts::{Link, Route};
+use crate::core::observed::facts::{Link, MAIN_TABLE, Route};
 use crate::core::plan::owner::gives_metric;
-
-/// The kernel's number of the main table.
-pub(super) const MAIN: u32 = 254;
 
 /// How the secondary interface stands in the main table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -118,7 +115,8 @@ impl RouteTarget {
     pub(in crate::core::plan) fn primary_metric(&self, facts: &Facts) -> Option<u32> {
         let dev = facts.addresses.iter().find(|address| address.net.addr() == self.primary_ip);
         let dev = dev.map(|address| &address.dev);
-        let own = |route: &&Route| route.table == MAIN && route.dev.as_ref() == dev && route.via.is_none();
+        let own =
+            |route: &&Route| route.table == MAIN_TABLE && route.dev.as_ref() == dev && route.via.is_none();
         let routes = facts.routes.iter().filter(own).filter(|route| route.destination == self.subnet());
         routes.map(|route| route.metric).min()
     }

@@ -220,6 +220,24 @@ fn what_the_one_at_work_has_started_ends_with_it() {
 }
 
 #[test]
+fn who_waits_for_the_one_at_work_sees_that_it_is_gone() {
+    on_every_shell(|shell| {
+        let host = debian(shell);
+        assert_eq!(armed(&phase(&host, &HostChanges::default(), CHANGE, 60)), 1, "{shell:?}");
+        // Like sudo and su, nsenter stops itself when the one that it waits for is stopped.
+        let state = host.ok(&format!(
+            "nsenter -t 1 -p -- sh -c 'read -r stat </proc/self/stat; set -- ${{stat##*) }}; shift 19
+                 echo \"$$ $1\" >{FOLDER}/worker; : >/run/began; sleep 60; :' </dev/null >/dev/null 2>&1 &
+             until [ -e /run/began ]; do sleep 0.1; done
+             sh {FOLDER}/rollback.sh now; sleep 0.5
+             case $(cat /proc/$!/stat 2>/dev/null) in '' | *') Z '*) echo gone ;; *) echo waits ;; esac"
+        ));
+        assert_eq!(state, "gone\n", "{shell:?}");
+        taken_back(&host, 1);
+    });
+}
+
+#[test]
 fn a_timer_that_is_tampered_with_still_comes() {
     on_every_shell(|shell| {
         let host = debian(shell);
