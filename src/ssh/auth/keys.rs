@@ -13,6 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use super::super::failure::local;
 use super::agent::Public;
 use super::answers::Answers;
+use super::widened::widened;
 use crate::core::model::Secret;
 use crate::ports::{Question, SshError};
 
@@ -110,7 +111,7 @@ async fn read(path: &Path, what: &str, is_private: bool) -> Result<String, SshEr
 }
 
 /// The key; `None` if it has a passphrase and none was given.
-fn parse(text: &str, passphrase: Option<&str>) -> Result<Option<PrivateKey>, String> {
+pub(super) fn parse(text: &str, passphrase: Option<&str>) -> Result<Option<PrivateKey>, String> {
     if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
         return Err("this is a public key; name the file without .pub".to_owned());
     }
@@ -120,7 +121,12 @@ fn parse(text: &str, passphrase: Option<&str>) -> Result<Option<PrivateKey>, Str
         Err(keys::Error::KeyIsEncrypted) => Ok(None),
         Err(_) if passphrase.is_none() && text.contains("ENCRYPTED") => Ok(None),
         Err(e) => {
-            Err(format!("it is no private key that can be used ({e}); an OpenSSH key file is expected"))
+            // A wrong passphrase is another error, so its key is not derived twice.
+            let short = matches!(e, keys::Error::SshKey(keys::ssh_key::Error::Encoding(_)));
+            let key = short.then(|| widened(text, passphrase)).flatten();
+            let why =
+                || format!("it is no private key that can be used ({e}); an OpenSSH key file is expected");
+            key.map(Some).ok_or_else(why)
         }
     }
 }

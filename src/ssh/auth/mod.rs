@@ -24,6 +24,7 @@ mod attempt;
 mod keys;
 mod questions;
 mod refusal;
+mod widened;
 
 pub(super) use self::answers::Answers;
 pub(super) use self::attempt::{Ending, log_in};
