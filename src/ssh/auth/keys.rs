@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use russh::keys::ssh_key::Error as SshKeyError;
 use russh::keys::{self, Certificate, HashAlg, PrivateKey, PublicKey};
 use tokio::io::AsyncReadExt as _;
 
@@ -58,8 +59,10 @@ async fn unlock(path: &Path, text: Secret<String>, answers: &Answers) -> Result<
         let text = text.clone();
         // Deriving the key takes a while by design.
         let tried = tokio::task::spawn_blocking(move || parse(text.expose(), Some(passphrase.expose())));
-        if let Ok(Ok(Some(key))) = tried.await {
-            return Ok(key);
+        match tried.await {
+            Ok(Ok(Some(key))) => return Ok(key),
+            Ok(Err(why)) => return Err(why),
+            Ok(Ok(None)) | Err(_) => {}
         }
     }
     answers.spoil(question(1), GIVEN_UP);
@@ -110,7 +113,7 @@ async fn read(path: &Path, what: &str, is_private: bool) -> Result<String, SshEr
     Ok(text)
 }
 
-/// The key; `None` if it has a passphrase and none was given.
+/// The key; `None` if it has a passphrase and this is not it, as far as the format tells that from a key that cannot be used.
 pub(super) fn parse(text: &str, passphrase: Option<&str>) -> Result<Option<PrivateKey>, String> {
     if text.starts_with("ssh-") || text.starts_with("ecdsa-") {
         return Err("this is a public key; name the file without .pub".to_owned());
@@ -118,11 +121,12 @@ pub(super) fn parse(text: &str, passphrase: Option<&str>) -> Result<Option<Priva
     match keys::decode_secret_key(text, passphrase) {
         Ok(key) if key.is_encrypted() => Ok(None),
         Ok(key) => Ok(Some(key)),
-        Err(keys::Error::KeyIsEncrypted) => Ok(None),
-        Err(_) if passphrase.is_none() && text.contains("ENCRYPTED") => Ok(None),
+        Err(keys::Error::KeyIsEncrypted | keys::Error::SshKey(SshKeyError::Crypto)) => Ok(None),
+        // Older formats have no check of the passphrase.
+        Err(_) if text.contains("ENCRYPTED") => Ok(None),
         Err(e) => {
             // A wrong passphrase is another error, so its key is not derived twice.
-            let short = matches!(e, keys::Error::SshKey(keys::ssh_key::Error::Encoding(_)));
+            let short = matches!(e, keys::Error::SshKey(SshKeyError::Encoding(_)));
             let key = short.then(|| widened(text, passphrase)).flatten();
             let why =
                 || format!("it is no private key that can be used ({e}); an OpenSSH key file is expected");
