@@ -142,7 +142,7 @@ fn what_fails_is_taken_back_at_once() {
             "gateway-silent",
             "ip link set eth1 up; ip addr add 172.16.0.20/24 brd + dev eth1; ip route replace default via 172.16.0.253 dev eth1
             ip route add 10.9.0.0/16 via 172.16.0.253 dev eth1; ip route add default via 172.16.0.253 dev eth1 table 101 metric 7
-            ip rule add from 172.16.0.20 lookup 101 pref 500",
+            ip rule add from 172.16.0.20 lookup 101 pref 500 protocol static; ip rule add from 172.16.0.20 lookup 101 pref 501",
             "",
             |target| target.gateway = [172, 16, 0, 252].into(),
         ),
