@@ -177,6 +177,8 @@ impl Host {
         let mut child = nsenter
             .arg("--")
             .args(command)
+            // As root's login has it; an ordinary user's often lacks the folders for the system's own programs.
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

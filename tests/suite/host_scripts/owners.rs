@@ -2,6 +2,8 @@
 //! is the table in `docs/owners.md`, which this test compares (`EGRESSCTL_BLESS=1` rewrites it).
 
 #[cfg(test)]
+mod retargeted;
+#[cfg(test)]
 mod several;
 
 use std::fmt::Write as _;
