@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use super::control::{Answer, Request, Status};
 use super::emulator::Summary;
 use super::enter::{Doors, attend};
+use super::tool::SYSTEM_PATH;
 use super::{LabError, paths};
 use crate::core::model::HostName;
 
@@ -108,7 +109,8 @@ fn inside(doors: &Doors, host: bool, words: &[OsString]) -> Result<ExitCode, Lab
     command.args(args);
     if host {
         // A login on the host would start like this; the bastion's folders are not there.
-        command.current_dir("/root").env("HOME", "/root").env("USER", "root").env_remove("XDG_STATE_HOME");
+        command.current_dir("/root").env("HOME", "/root").env("USER", "root").env("PATH", SYSTEM_PATH);
+        command.env_remove("XDG_STATE_HOME");
     }
     attend(command)
 }

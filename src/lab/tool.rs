@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Where programs are looked for if `PATH` does not have them: an ordinary user's `PATH` often lacks `sbin`.
-const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+pub(super) const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The program's file, from `PATH` or the usual system directories.
 pub(super) fn find(program: &str) -> Option<PathBuf> {

@@ -297,6 +297,14 @@ fn mistakes_are_answered_in_one_line() {
 }
 
 #[test]
+fn a_command_on_a_host_finds_what_a_login_there_would_find() {
+    let script =
+        r##"PATH=/usr/bin:/bin "$EGRESSCTL" lab exec done-1 -- sh -c 'nft list ruleset && echo "$PATH"'"##;
+    let text = Lab::stdout_of(User::Same, &["--hosts", "1"], script);
+    assert_eq!(text.trim_end(), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+}
+
+#[test]
 fn a_missing_program_is_named_with_its_package() {
     // Programs are also looked for where systems keep them, so a machine without them is made: an empty /usr for this test.
     let script = r##"mount -t tmpfs none /mnt && cp "$EGRESSCTL" /mnt/egressctl && mkdir /mnt/empty
