@@ -17,6 +17,8 @@ use egressctl::core::plan::RouteTarget;
 use egressctl::core::plan::route::{HostChanges, RoutePart, host_changes};
 use egressctl::core::template::{ApplyParams, GuardParams, Phase, RevertParams, Templates};
 
+use crate::support::ROOTS_PATH;
+
 /// The secondary interface's hardware address.
 pub(crate) const MAC: MacAddr = MacAddr([0x00, 0x16, 0x3e, 0xaa, 0xbb, 0x02]);
 
@@ -177,8 +179,7 @@ impl Host {
         let mut child = nsenter
             .arg("--")
             .args(command)
-            // As root's login has it; an ordinary user's often lacks the folders for the system's own programs.
-            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("PATH", ROOTS_PATH)
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -18,6 +18,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::host_scripts::host::SHELLS;
+use crate::support::ROOTS_PATH;
 use crate::support::lab::{User, users};
 use house::House;
 use table::{Case, Cell};
@@ -51,6 +52,7 @@ fn inside(user: User, test: &str) -> String {
         .args(["sh", "-c", "mount -t tmpfs none /run && exec /proc/self/fd/0 \"$@\"", "sh"])
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
         .env(INSIDE, "yes")
+        .env("PATH", ROOTS_PATH)
         .current_dir("/")
         .stdin(program)
         .output()
