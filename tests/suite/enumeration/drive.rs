@@ -4,7 +4,7 @@ use egressctl::core::plan::StepKind;
 use egressctl::core::saga::{End, Next, Record};
 
 use super::machine::Machine;
-use super::world::{Answer, World};
+use super::world::{Answer, Step, World};
 
 /// Why a driver stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,8 +100,9 @@ impl Driver<'_> {
     fn forward(&mut self, op: &egressctl::core::plan::Op) -> Result<(), Stop> {
         self.moment()?;
         let announced = self.announced();
-        if op.kind() == StepKind::Configure && !self.world.refuses(op.kind()) {
-            self.world.arm();
+        let this = Step::of(op);
+        if this.kind == StepKind::Configure && !self.world.refuses(this) {
+            self.world.arm(this);
             self.moment()?;
         }
         let answer = self.world.perform(op, self.machine.known(), announced);

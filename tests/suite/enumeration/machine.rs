@@ -22,10 +22,12 @@ pub(super) enum Mutant {
     ForgetsWhatWasLearnt,
     /// The end is written before everything is taken back.
     EndsBeforeTheLastUndo,
+    /// Of two routes the first one is meant, whichever is taken back.
+    MixesUpTheRoutes,
 }
 
 impl Mutant {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 9] = [
         Self::SkipsTheIntent,
         Self::ForgetsAnUndo,
         Self::TakesUnknownForRefused,
@@ -34,6 +36,7 @@ impl Mutant {
         Self::ReplaysWithoutTheLastRecord,
         Self::ForgetsWhatWasLearnt,
         Self::EndsBeforeTheLastUndo,
+        Self::MixesUpTheRoutes,
     ];
 }
 
@@ -115,6 +118,10 @@ impl Machine {
                 let all = &self.saga.began().ops;
                 let from_the_end = all.iter().rev().position(|other| other.kind() == op.kind());
                 from_the_end.and_then(|at| all.get(at)).cloned().unwrap_or_else(|| op.clone())
+            }
+            Some(Mutant::MixesUpTheRoutes) => {
+                let mut all = self.saga.began().ops.iter();
+                all.find(|first| first.kind() == op.kind()).cloned().unwrap_or_else(|| op.clone())
             }
             _ => op.clone(),
         }

@@ -7,12 +7,11 @@ mod drive;
 mod machine;
 mod world;
 
-use egressctl::core::plan::StepKind;
 use egressctl::core::saga::{End, Record};
 
 use self::drive::{Driver, Stop};
 use self::machine::{Machine, Mutant};
-use self::world::{Fault, World, began};
+use self::world::{Fault, Step, World, began};
 
 /// Ways in which one step goes.
 const FAULTS: [Fault; 6] =
@@ -24,7 +23,7 @@ const NEVER: usize = usize::MAX;
 /// One case: where things go wrong, and the two moments of death, counted over the whole run.
 #[derive(Debug, Clone, Copy)]
 struct Case {
-    step: StepKind,
+    step: Step,
     fault: Fault,
     /// The probes fail, so that everything is taken back.
     unproven: bool,
@@ -100,7 +99,7 @@ fn back_from(
 /// Every case, in the order of their deaths; stops early at the first thing that is wrong if it is only asked for one.
 fn enumerate(mutant: Option<Mutant>, first_only: bool) -> Found {
     let mut found = Found::default();
-    for step in StepKind::ALL {
+    for step in began().ops.iter().map(Step::of) {
         for fault in FAULTS {
             for unproven in [false, true] {
                 let case = |deaths| Case { step, fault, unproven, deaths };

@@ -1,7 +1,7 @@
 //! A world of one host without time: what each step does, what is seen of it, and what must never happen in between.
 
 use egressctl::core::observed::EipHolder;
-use egressctl::core::plan::{Known, Op, RouteTarget, StepKind};
+use egressctl::core::plan::{Known, Op, Other, RouteTarget, StepKind};
 use egressctl::core::saga::{Began, Effect};
 
 /// How the step of a case goes, the first time it is tried.
@@ -47,22 +47,39 @@ enum Route {
     Confirmed,
 }
 
+/// A step of the plan, which has two of one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) kind: StepKind,
+    /// It is about an interface that does not carry the EIP.
+    further: bool,
+}
+
+impl Step {
+    pub(super) fn of(op: &Op) -> Self {
+        Self { kind: op.kind(), further: matches!(op, Op::Configure { other: Some(_), .. }) }
+    }
+}
+
 /// The one host and its cloud.
 #[derive(Debug, Clone)]
 pub(super) struct World {
-    step: StepKind,
+    step: Step,
     fault: Fault,
     unproven: bool,
     post_paid: bool,
     interfaces: usize,
     attached: bool,
+    /// By the interface that is to carry the EIP.
     route: Route,
+    /// By another one, which has always been there.
+    further: Route,
     eip: Eip,
     /// What must not have happened and has.
     pub(super) wrongs: Vec<String>,
 }
 
-/// The plan: all eight steps.
+/// The plan: all eight kinds of steps, and a second route.
 pub(super) fn began() -> Began {
     let instance: egressctl::core::model::InstanceId = "i-1".parse().unwrap();
     let route = RouteTarget {
@@ -76,6 +93,14 @@ pub(super) fn began() -> Began {
         shim: false,
         form: Default::default(),
     };
+    let second = RouteTarget {
+        mac: Some("00:16:3e:aa:bb:03".parse().unwrap()),
+        address: Some("172.16.0.30".parse().unwrap()),
+        table: 102,
+        priority: 4102,
+        ..route.clone()
+    };
+    let other = Other { eni: "eni-2".parse().unwrap(), was_there: false };
     let ops = vec![
         Op::MakePostPaid { instance: instance.clone() },
         Op::ConvertPublicIp { instance: instance.clone(), address: "203.0.113.9".parse().unwrap() },
@@ -89,6 +114,7 @@ pub(super) fn began() -> Began {
         },
         Op::AttachEni { instance: instance.clone() },
         Op::Configure { route, other: None },
+        Op::Configure { route: second, other: Some(other) },
         Op::UnassociateEip { from: EipHolder::Instance(instance.clone()), private_ip: None },
         Op::AssociateEip,
         Op::Verify,
@@ -113,7 +139,7 @@ pub(super) fn effect(step: StepKind) -> Effect {
 }
 
 impl World {
-    pub(super) fn new(step: StepKind, fault: Fault, unproven: bool) -> Self {
+    pub(super) fn new(step: Step, fault: Fault, unproven: bool) -> Self {
         Self {
             step,
             fault,
@@ -122,6 +148,7 @@ impl World {
             interfaces: 0,
             attached: false,
             route: Route::None,
+            further: Route::None,
             eip: Eip::Static,
             wrongs: Vec::new(),
         }
@@ -136,6 +163,7 @@ impl World {
         self.interfaces == 1
             && self.attached
             && self.route == Route::Confirmed
+            && self.further == Route::Confirmed
             && self.eip == Eip::Interface
             && self.post_paid
     }
@@ -143,16 +171,18 @@ impl World {
     /// As it was, but for what cannot be taken back.
     pub(super) fn is_back(&self) -> bool {
         let home = matches!(self.eip, Eip::Static | Eip::Home);
-        self.interfaces == 0 && !self.attached && self.route == Route::None && home
+        let routes = [self.route, self.further] != [Route::None; 2];
+        self.interfaces == 0 && !self.attached && !routes && home
     }
 
     /// Whether a look shows that the step is done.
-    fn shows(&self, step: StepKind) -> bool {
-        match step {
+    fn shows(&self, step: Step) -> bool {
+        match step.kind {
             StepKind::ChargeType => self.post_paid,
             StepKind::Convert => self.eip != Eip::Static,
             StepKind::CreateEni => self.interfaces > 0,
             StepKind::AttachEni => self.attached,
+            StepKind::Configure if step.further => self.further == Route::Confirmed,
             StepKind::Configure => self.route == Route::Confirmed,
             StepKind::Unassociate => self.eip == Eip::Nowhere || self.eip == Eip::Interface,
             StepKind::Associate => self.eip == Eip::Interface,
@@ -163,13 +193,13 @@ impl World {
     /// Does a step as the engine does it: looks first, and settles an answer that got lost by looking again. `announced` is
     /// the step whose intent the journal's last record is.
     pub(super) fn perform(&mut self, op: &Op, known: &Known, announced: Option<StepKind>) -> Answer {
-        let step = op.kind();
-        self.expect(announced == Some(step), || format!("{} without an intent", step.label()));
-        if step == StepKind::Verify {
+        let step = Step::of(op);
+        self.expect(announced == Some(step.kind), || format!("{} without an intent", step.kind.label()));
+        if step.kind == StepKind::Verify {
             return if self.unproven { Answer::Refused } else { Answer::Done(Effect::Nothing) };
         }
         if self.shows(step) {
-            return Answer::Done(effect(step));
+            return Answer::Done(effect(step.kind));
         }
         let fault = if step == self.step { self.fault } else { Fault::None };
         // A fault of the step itself comes once; one of its undo stays until it is met.
@@ -181,30 +211,35 @@ impl World {
             Fault::LostBefore => return Answer::Unknown,
             Fault::None | Fault::LostAfter | Fault::Stale | Fault::UndoFails => self.take_effect(step, known),
         }
-        if fault == Fault::Stale { Answer::Unknown } else { Answer::Done(effect(step)) }
+        if fault == Fault::Stale { Answer::Unknown } else { Answer::Done(effect(step.kind)) }
     }
 
     /// The first half of the host's part: its change is there, and the host waits for somebody to confirm it.
-    pub(super) fn arm(&mut self) {
-        if self.attached && self.route == Route::None {
+    pub(super) fn arm(&mut self, step: Step) {
+        if step.further && self.further == Route::None {
+            self.further = Route::Armed;
+        }
+        if !step.further && self.attached && self.route == Route::None {
             self.route = Route::Armed;
         }
     }
 
     /// Whether the step will have no effect.
-    pub(super) fn refuses(&self, step: StepKind) -> bool {
+    pub(super) fn refuses(&self, step: Step) -> bool {
         step == self.step && matches!(self.fault, Fault::Refused | Fault::LostBefore)
     }
 
     /// So much time passes that nobody confirms any more.
     pub(super) fn late(&mut self) {
-        if self.route == Route::Armed {
-            self.route = Route::None;
+        for route in [&mut self.route, &mut self.further] {
+            if *route == Route::Armed {
+                *route = Route::None;
+            }
         }
     }
 
-    fn take_effect(&mut self, step: StepKind, known: &Known) {
-        match step {
+    fn take_effect(&mut self, step: Step, known: &Known) {
+        match step.kind {
             StepKind::ChargeType => self.post_paid = true,
             StepKind::Convert => self.eip = Eip::Home,
             StepKind::CreateEni => {
@@ -218,6 +253,7 @@ impl World {
                 self.expect(self.interfaces == 1, || "it attaches what is not there".to_owned());
                 self.attached = true;
             }
+            StepKind::Configure if step.further => self.further = Route::Confirmed,
             StepKind::Configure => {
                 self.expect(self.attached, || "it configures a device that is not there".to_owned());
                 self.route = Route::Confirmed;
@@ -240,9 +276,9 @@ impl World {
 
     /// Takes a step back as the engine does it: looks first, so that doing it again does no harm.
     pub(super) fn undo(&mut self, op: &Op, announced: Option<StepKind>) -> Result<Option<String>, String> {
-        let step = op.kind();
-        self.expect(announced == Some(step), || format!("undo {} without an intent", step.label()));
-        if step.irreversible() {
+        let step = Step::of(op);
+        self.expect(announced == Some(step.kind), || format!("undo {} without an intent", step.kind.label()));
+        if step.kind.irreversible() {
             return Ok(Some("it stays".to_owned()));
         }
         if step == self.step && self.fault == Fault::UndoFails {
@@ -250,13 +286,14 @@ impl World {
             return Err("it cannot be taken back".to_owned());
         }
         let on_it = self.eip == Eip::Interface;
-        match step {
+        match step.kind {
             StepKind::CreateEni if self.attached => return Err("the interface is attached".to_owned()),
             StepKind::CreateEni => self.interfaces = 0,
             StepKind::AttachEni => {
                 self.expect(!on_it, || "it detaches an interface that holds the EIP".to_owned());
                 self.attached = false;
             }
+            StepKind::Configure if step.further => self.further = Route::None,
             StepKind::Configure => {
                 self.expect(!on_it, || "it takes the route away from under the EIP".to_owned());
                 self.route = Route::None;
