@@ -5,6 +5,7 @@ use std::fs;
 use super::auth::asking;
 use super::rig::{Keys, chmod, login};
 use super::verbs::{Answer, Fleet};
+use crate::support::lab::is_root;
 
 const BOTH: &str = "PubkeyAuthentication no\nPasswordAuthentication yes\nKbdInteractiveAuthentication yes";
 
@@ -29,16 +30,18 @@ fn a_password_opens_all_hosts_for_every_verb_and_is_asked_for_once() {
     let (fleet, log) = fleet("pass word");
     let src = fleet.keys.write("src", "pushed\n");
     let there = fleet.keys.path("there").display().to_string();
-    let table: [&[&str]; 4] = [
-        &["run", "-k", "-l", "web", "--", "echo", "in"],
-        &["ping", "-k", "-l", "web"],
-        &["facts", "-k", "-l", "web"],
-        &["push", "-k", "-l", "web-1", src.to_str().unwrap(), &there],
+    // Facts are root's: another login gets in as well, and its sudo does not work in the namespace of such an sshd.
+    let facts = if is_root() { 0 } else { 2 };
+    let table: [(&[&str], i32); 4] = [
+        (&["run", "-k", "-l", "web", "--", "echo", "in"], 0),
+        (&["ping", "-k", "-l", "web"], 0),
+        (&["facts", "-k", "-l", "web"], facts),
+        (&["push", "-k", "-l", "web-1", src.to_str().unwrap(), &there], 0),
     ];
     let question = format!("Please give the password of {} on the hosts: \n", login());
-    for words in table {
+    for (words, code) in table {
         let answer = asked(&fleet, words);
-        assert_eq!(answer.code, 0, "{words:?}: {}{}", answer.out, answer.err);
+        assert_eq!(answer.code, code, "{words:?}: {}{}", answer.out, answer.err);
         assert!(!format!("{}{}", answer.out, answer.err).contains("pass word"), "{words:?}");
         assert_eq!(fs::read_to_string(&log).unwrap(), question, "{words:?}");
         fs::remove_file(&log).unwrap();

@@ -337,10 +337,10 @@ fn access_is_back_in_time_and_nothing_is_both_confirmed_and_taken_back() {
                 })
             })
             .collect();
-        for worker in workers {
-            worker.join().unwrap();
-        }
+        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        // Also after a panic: the measuring would go on for ever.
         over.store(true, Ordering::SeqCst);
+        ended.into_iter().for_each(|worker| worker.unwrap());
     });
     let stall = seen.stall_ms.load(Ordering::SeqCst);
     println!(
