@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use egressctl::core::observed::applied::parse_apply;
@@ -337,7 +338,7 @@ fn access_is_back_in_time_and_nothing_is_both_confirmed_and_taken_back() {
                 })
             })
             .collect();
-        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        let ended: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
         // Also after a panic: the measuring would go on for ever.
         over.store(true, Ordering::SeqCst);
         ended.into_iter().for_each(|worker| worker.unwrap());
