@@ -1,6 +1,6 @@
 """Who does the jobs: egressctl, OpenSSH's own client under xargs, and the peers of a folder that is named.
 
-A job is T (log in, run `true`) or J (job.sh). A client is a table of jobs, each a function from what it works with to a command.
+A job is T (log in, run `true`) or J (job.sh.hbs, rendered for each host). A client is a table of jobs, each a command.
 """
 import json
 import os
@@ -23,13 +23,15 @@ class Client:
 
 
 def inventory(world, names):
-    """The file that egressctl reads: `names` hosts, dealt out over the addresses of the fleet."""
+    """The file that egressctl reads: `names` hosts, dealt out over the addresses of the fleet, each with its own value."""
     # Neighbours in the file are different sshd, as they would be.
     addresses = [address for nth in zip(*(host.addresses for host in world.hosts)) for address in nth][:names]
     if len(addresses) < names:
         raise ValueError(f"the fleet has {len(addresses)} addresses, not {names}")
     path = f"{ROOT}/inventory.{names}.yaml"
-    hosts = "".join(f"  - {{ name: n{at:05d}, address: {address} }}\n" for at, address in enumerate(addresses))
+    source = {address: host.source for host in world.hosts for address in host.addresses}
+    hosts = "".join(f"  - {{ name: n{at:05d}, address: {address}, vars: {{ src: {source[address]} }} }}\n"
+                    for at, address in enumerate(addresses))
     write(path, f"defaults:\n  ssh:\n    user: root\n    key: {world.key}\n    known_hosts: [{world.known_hosts}]\n"
                 f"hosts:\n{hosts}")
     return path
@@ -38,25 +40,16 @@ def inventory(world, names):
 def egressctl(world, binary, names, forks):
     """Ours, as an operator calls it."""
     common = [binary, "run", "-i", inventory(world, names), "-f", str(forks)]
-    return Client("egressctl", {"T": [*common, "--", "true"], "J": [*common, "--script", f"{HERE}/job.sh"]})
+    return Client("egressctl", {"T": [*common, "--", "true"], "J": [*common, "--script", f"{HERE}/job.sh.hbs", "--template"]})
 
 
 def verbs(world, binary, forks):
     """Job J by our own verbs, a login each: facts, the file as a template, then the route, the rule and their proof."""
     path = inventory(world, len(world.hosts))
-    source = {host.address: host.source for host in world.hosts}
-    with open(path, encoding="ascii") as file:
-        lines = file.read().splitlines()
-
-    def with_source(line):
-        head, found, address = line.rpartition(", address: ")
-        return f"{head}{found}{address[:-2]}, vars: {{ src: {source[address[:-2]]} }} }}" if found else line
-    path = f"{ROOT}/inventory.verbs.yaml"
-    write(path, "\n".join(map(with_source, lines)) + "\n")
     common = f"-i {path} -f {forks} --json"
     write(f"{ROOT}/verbs.sh", f"set -e\n{binary} facts {common}\n"
           f"{binary} push {HERE}/rc.local.hbs /etc/rc.local --template --mode 755 {common}\n"
-          f"{binary} run --script {HERE}/prove.sh {common}\n")
+          f"{binary} run --script {HERE}/prove.sh.hbs --template {common}\n")
     return Client("egressctl, verbs", {"J": ["sh", f"{ROOT}/verbs.sh"]})
 
 
@@ -64,12 +57,16 @@ def openssh(world, forks):
     """OpenSSH's client, one process per host, with the cheaper key exchange."""
     path = f"{ROOT}/addresses"
     write(path, "".join(f"{host.address}\n" for host in world.hosts))
+    with open(f"{HERE}/job.sh.hbs", encoding="ascii") as file:
+        job = file.read().partition("--}}\n")[2]
+    for host in world.hosts:
+        write(f"{ROOT}/job.{host.address}.sh", job.replace("{{src}}", host.source))
     ssh = (f"ssh -F none -T -o BatchMode=yes -o LogLevel=ERROR -o IdentitiesOnly=yes -o KexAlgorithms=curve25519-sha256 "
            f"-i {world.key} -o UserKnownHostsFile={world.known_hosts} -o StrictHostKeyChecking=yes root@{{}}")
 
     def each(remote):
         return ["xargs", "-a", path, "-P", str(min(forks, 32)), "-I{}", "sh", "-c", f"exec {ssh} {remote}"]
-    return Client("ssh under xargs", {"T": each("true </dev/null"), "J": each(f"sh -s <{HERE}/job.sh >/dev/null")})
+    return Client("ssh under xargs", {"T": each("true </dev/null"), "J": each(f"sh -s <{ROOT}/job.{{}}.sh >/dev/null")})
 
 
 def peers(world, folder, wanted, forks):

@@ -40,6 +40,7 @@ mod ssh_args;
 mod status;
 mod trust;
 mod validate;
+mod values;
 mod verify;
 mod watchdog;
 mod who;

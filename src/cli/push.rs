@@ -7,12 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Map, Value};
 
 use super::adhoc::{AdhocArgs, Ground};
 use super::problem::Problem;
+use super::values::ValueArgs;
 use crate::core::adhoc::{Answer, Destination, difference, fold, push_block, push_fields, to_json};
-use crate::core::inventory::variables;
 use crate::core::model::HostName;
 use crate::core::observed::pushed::{PushEnd, PushReport};
 use crate::core::template::{FileTemplate, PushParams};
@@ -26,6 +25,7 @@ const USUAL: u64 = 600;
 #[derive(Debug, Args)]
 pub(super) struct PushArgs {
     /// The file here
+    #[arg(group = "source")]
     src: PathBuf,
     /// The file there: an absolute path; symbolic links are not followed, but for root's and the login's own on the way
     dest: Destination,
@@ -43,23 +43,11 @@ pub(super) struct PushArgs {
     /// Keep the old file beside the new one, as DEST.TIME.bak
     #[arg(long)]
     backup: bool,
-    /// SRC is a handlebars template, rendered for each host; all of them before anything is written
-    #[arg(long)]
-    template: bool,
-    /// A value for the template, or a YAML or JSON file of them; a later one wins, and all win over `vars` in the inventory and
-    /// over host, address, instance, user, port and groups
-    #[arg(short = 'e', long, alias = "var", value_name = "NAME=VALUE|@FILE", value_parser = extra, requires = "template")]
-    extra_vars: Vec<Extra>,
+    #[command(flatten)]
+    values: ValueArgs,
     /// Only show what would change
     #[arg(short = 'C', long)]
     check: bool,
-}
-
-/// Values from the command line.
-#[derive(Debug, Clone)]
-enum Extra {
-    One(String, String),
-    File(PathBuf),
 }
 
 pub(super) async fn run(args: PushArgs) -> Result<ExitCode, Problem> {
@@ -88,42 +76,19 @@ impl PushArgs {
             return Err(Problem::failed(format!("source {name}: it is not a file")));
         }
         let mode = meta.permissions().mode() & 0o755;
-        if !self.template {
+        if !self.values.is_template {
             let content = Content::file(file).map_err(failed)?;
             return Ok((
                 visits.iter().map(|visit| (visit.host.name.clone(), content.clone())).collect(),
                 mode,
             ));
         }
-        let extra = self.extra()?;
         let text = std::io::read_to_string(file).map_err(failed)?;
         let template = FileTemplate::new(&name, &text).map_err(|error| Problem::failed(error.to_string()))?;
-        let render = |visit: &Visit| {
-            let text = template
-                .render(&values(visit, &extra))
-                .map_err(|error| Problem::failed(format!("{error} (for host {})", visit.host.name)))?;
-            Ok((visit.host.name.clone(), Content::bytes(text.into_bytes())))
-        };
-        let contents = visits.iter().map(render).collect::<Result<_, Problem>>()?;
+        let rendered = self.values.render(&template, visits)?;
+        let contents =
+            rendered.into_iter().map(|(host, text)| (host, Content::bytes(text.into_bytes()))).collect();
         Ok((contents, mode))
-    }
-
-    /// What the command line says, in its order.
-    fn extra(&self) -> Result<BTreeMap<String, Value>, Problem> {
-        let mut all = BTreeMap::new();
-        for extra in &self.extra_vars {
-            match extra {
-                Extra::One(name, value) => drop(all.insert(name.clone(), value.as_str().into())),
-                Extra::File(path) => {
-                    let name = path.display().to_string();
-                    let text = std::fs::read_to_string(path)
-                        .map_err(|error| Problem::failed(format!("-e @{name}: {error}")))?;
-                    let read = variables(&name, &text);
-                    all.extend(read.map_err(|mistakes| Problem::failed(mistakes.to_string()))?);
-                }
-            }
-        }
-        Ok(all)
     }
 
     fn params(&self, ground: &Ground, source_mode: u32) -> Result<PushParams, Problem> {
@@ -165,26 +130,6 @@ impl PushArgs {
     }
 }
 
-/// What a template can use; what is not known of a host is not there.
-fn values(visit: &Visit, extra: &BTreeMap<String, Value>) -> Map<String, Value> {
-    let host = &visit.host;
-    let mut values = Map::new();
-    values.insert("host".to_owned(), host.name.as_str().into());
-    values.insert("user".to_owned(), host.ssh.user.as_str().into());
-    values.insert("port".to_owned(), host.ssh.port.into());
-    values.insert("groups".to_owned(), host.groups.clone().into());
-    if let Some(address) = visit.address {
-        values.insert("address".to_owned(), address.to_string().into());
-    }
-    if let Some(instance) = &host.instance {
-        values.insert("instance".to_owned(), instance.as_str().into());
-    }
-    for (name, value) in host.vars.iter().chain(extra) {
-        values.insert(name.clone(), value.clone());
-    }
-    values
-}
-
 fn mode(text: &str) -> Result<u32, String> {
     let bits = u32::from_str_radix(text, 8).ok().filter(|bits| *bits <= 0o7777 && !text.starts_with('+'));
     bits.ok_or_else(|| "expected octal permission bits such as 644 or 0755".to_owned())
@@ -196,13 +141,5 @@ fn account(text: &str) -> Result<String, String> {
         Ok(text.to_owned())
     } else {
         Err("expected a name or a number".to_owned())
-    }
-}
-
-fn extra(text: &str) -> Result<Extra, String> {
-    match (text.strip_prefix('@'), text.split_once('=')) {
-        (Some(path), _) if !path.is_empty() => Ok(Extra::File(path.into())),
-        (None, Some((name, value))) if !name.is_empty() => Ok(Extra::One(name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE or @FILE".to_owned()),
     }
 }

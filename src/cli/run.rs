@@ -12,9 +12,10 @@ use clap::builder::BoolishValueParser;
 
 use super::adhoc::AdhocArgs;
 use super::problem::Problem;
+use super::values::ValueArgs;
 use crate::core::adhoc::{Answer, Block, Said, block, fold, to_json};
-use crate::core::template::sh_quote;
-use crate::engine::adhoc::{RunOrder, run as run_on};
+use crate::core::template::{FileTemplate, sh_quote};
+use crate::engine::adhoc::{Commands, RunOrder, Visit, run as run_on};
 use crate::ports::{Command, Stdin};
 use crate::ui::Ui;
 
@@ -27,8 +28,10 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     adhoc: AdhocArgs,
     /// Run this script by /bin/sh, ARGS being its arguments; it goes by standard input and never on a command line
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "source")]
     script: Option<PathBuf>,
+    #[command(flatten)]
+    values: ValueArgs,
     /// What the command reads, `-` for our own standard input (which is read to its end first)
     #[arg(long, value_name = "FILE")]
     stdin: Option<PathBuf>,
@@ -47,10 +50,10 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Problem> {
-    let (command, stdin) = args.command()?;
+    let (work, stdin) = (args.work()?, args.stdin()?);
     let ground = args.adhoc.open().await?;
     let order = RunOrder {
-        command,
+        commands: args.commands(work, matches!(stdin, Stdin::Empty), &ground.visits)?,
         stdin,
         privilege: ground.privilege.clone(),
         wall: args.adhoc.wall(USUAL),
@@ -62,14 +65,24 @@ pub(super) async fn run(args: RunArgs) -> Result<ExitCode, Problem> {
     Ok(ground.conclude(work, |ui, answers| args.show(ui, answers)).await)
 }
 
+/// What is asked for, as far as no host has to be known for it.
+enum Wanted {
+    Command,
+    Script(String),
+    Template(Box<FileTemplate>),
+}
+
 impl RunArgs {
-    fn command(&self) -> Result<(Command, Stdin), Problem> {
-        let stdin = match &self.stdin {
+    fn stdin(&self) -> Result<Stdin, Problem> {
+        Ok(match &self.stdin {
             None => Stdin::Empty,
             Some(path) => Stdin::File(Arc::new(input(path)?)),
-        };
-        let Some(path) = &self.script else { return Ok((Command::Argv(self.command.clone()), stdin)) };
-        let name = path.display();
+        })
+    }
+
+    fn work(&self) -> Result<Wanted, Problem> {
+        let Some(path) = &self.script else { return Ok(Wanted::Command) };
+        let name = path.display().to_string();
         let script = std::fs::read_to_string(path)
             .map_err(|error| Problem::failed(format!("script {name}: {error}")))?;
         if let Some(other) = interpreter(&script) {
@@ -78,14 +91,35 @@ impl RunArgs {
                  or what that program needs to read its script from standard input"
             )));
         }
-        if matches!(stdin, Stdin::Empty) {
+        if !self.values.is_template {
+            return Ok(Wanted::Script(script));
+        }
+        let template = FileTemplate::script(&name, &script);
+        template.map(|it| Wanted::Template(Box::new(it))).map_err(|error| Problem::failed(error.to_string()))
+    }
+
+    fn commands(&self, wanted: Wanted, by_stdin: bool, visits: &[Visit]) -> Result<Commands, Problem> {
+        Ok(match wanted {
+            Wanted::Command => Commands::Same(Command::Argv(self.command.clone())),
+            Wanted::Script(script) => Commands::Same(self.by_shell(script, by_stdin)),
+            Wanted::Template(template) => {
+                let scripts = self.values.render(&template, visits)?.into_iter();
+                Commands::Each(
+                    scripts.map(|(host, script)| (host, self.by_shell(script, by_stdin))).collect(),
+                )
+            }
+        })
+    }
+
+    /// The script with its arguments; `by_stdin` unless standard input is the command's.
+    fn by_shell(&self, script: String, by_stdin: bool) -> Command {
+        if by_stdin {
             let words: String = self.command.iter().map(|word| format!(" {}", sh_quote(word))).collect();
             let set = if words.is_empty() { words } else { format!("set --{words}\n") };
-            return Ok((Command::Script(set + &script), stdin));
+            return Command::Script(set + &script);
         }
-        // The script cannot come by standard input where that is the command's.
-        let words = ["/bin/sh", "-c", &script, "sh"].map(str::to_owned);
-        Ok((Command::Argv(words.into_iter().chain(self.command.iter().cloned()).collect()), stdin))
+        let words = ["/bin/sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()];
+        Command::Argv(words.into_iter().chain(self.command.iter().cloned()).collect())
     }
 
     fn show(&self, ui: &Ui, answers: &[Answer<Said>]) {

@@ -1,5 +1,6 @@
-//! Templates of the user that become files on hosts: strict. In a script of a POSIX shell every value is one quoted word by
-//! construction, as in our own scripts; in other files nothing is quoted, because nobody knows for which language.
+//! Templates of the user that become files on hosts, or scripts that are run there: strict. In a script of a POSIX shell every
+//! value is one quoted word by construction, as in our own scripts; in other files nothing is quoted, because nobody knows
+//! for which language.
 //!
 //! Must never let a value that does not exist become an empty text.
 
@@ -12,6 +13,7 @@ use super::{TemplateError, check, sh_quote};
 pub struct FileTemplate {
     registry: Handlebars<'static>,
     path: String,
+    is_script: bool,
 }
 
 impl std::fmt::Debug for FileTemplate {
@@ -26,31 +28,52 @@ impl FileTemplate {
     /// # Errors
     /// It is not handlebars, or a script in which a value would not be one word.
     pub fn new(path: &str, text: &str) -> Result<Self, TemplateError> {
+        Self::read(path, text, is_shell(text))
+    }
+
+    /// Reads the template of a script that a shell will run, whatever its first line says.
+    ///
+    /// # Errors
+    /// It is not handlebars, or a value would not be one word in it.
+    pub fn script(path: &str, text: &str) -> Result<Self, TemplateError> {
+        Self::read(path, text, true)
+    }
+
+    fn read(path: &str, text: &str, is_script: bool) -> Result<Self, TemplateError> {
         let mut registry = Handlebars::new();
         registry.set_strict_mode(true);
         let template = check::parse(path, text)?;
-        if is_shell(text) {
+        if is_script {
             check::check(path, text, &template)?;
             registry.register_escape_fn(sh_quote);
         } else {
             registry.register_escape_fn(no_escape);
         }
         registry.register_template("file", template);
-        Ok(Self { registry, path: path.to_owned() })
+        Ok(Self { registry, path: path.to_owned(), is_script })
     }
 
     /// The file's content with these values.
     ///
     /// # Errors
-    /// A value that does not exist.
+    /// A value that does not exist, or that no shell can hold.
     pub fn render(&self, values: &Map<String, Value>) -> Result<String, TemplateError> {
-        self.registry.render("file", values).map_err(|error| TemplateError {
+        let text = self.registry.render("file", values).map_err(|error| TemplateError {
             path: self.path.clone(),
             line: error.line_no,
             problem: error.reason().to_string(),
             fix: "set it with -e NAME=VALUE or in the inventory (vars), or use host, address, instance, user, port or groups"
                 .to_owned(),
-        })
+        })?;
+        if self.is_script && text.contains('\0') {
+            return Err(TemplateError {
+                path: self.path.clone(),
+                line: None,
+                problem: "a value has a NUL byte".to_owned(),
+                fix: "no shell can hold one; remove it from the file it comes from".to_owned(),
+            });
+        }
+        Ok(text)
     }
 }
 
@@ -101,6 +124,18 @@ mod tests {
         }
         for other in ["#!/usr/bin/python3", "#!/usr/bin/env perl", "# sh", "", "#!"] {
             assert_eq!(render(&format!("{other}\n\"{{{{host}}}}\"")).unwrap(), format!("{other}\n\"web-1\""));
+        }
+    }
+
+    #[test]
+    fn what_is_run_is_a_script_whatever_its_first_line_says() {
+        let values = serde_json::json!({"name": "a'b", "nul": "a\0b"});
+        let values = values.as_object().unwrap();
+        let rendered = |text: &str| FileTemplate::script("job.hbs", text)?.render(values);
+        assert_eq!(rendered("echo {{name}}\n").unwrap(), "echo 'a'\\''b'\n");
+        for wrong in ["echo \"{{name}}\"\n", "cat <<X\n{{name}}\nX\n", "echo {{nul}}\n", "echo {{nmae}}\n"] {
+            let error = rendered(wrong).unwrap_err();
+            assert_eq!(error.path, "job.hbs", "{wrong}");
         }
     }
 

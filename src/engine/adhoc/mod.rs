@@ -28,7 +28,7 @@ use crate::ports::{
 pub use facts::facts;
 pub use ping::{Pong, ping};
 pub use push::{Content, PushOrder, push};
-pub use run::{RunOrder, run};
+pub use run::{Commands, RunOrder, run};
 pub use status::{StatusOrder, status};
 
 /// The doors that ad-hoc verbs use.

@@ -1,5 +1,6 @@
-//! A command on every host.
+//! A command on every host: the same for all, or for each its own.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,11 +14,29 @@ use crate::ports::{
     Command, EventSink, Exec, ExitStatus, Hearing, Output, Privilege, SshError, Stdin, Stream,
 };
 
+/// What is run where.
+#[derive(Debug, Clone)]
+pub enum Commands {
+    /// This on every host.
+    Same(Command),
+    /// On each its own, and on others nothing.
+    Each(BTreeMap<HostName, Command>),
+}
+
+impl Commands {
+    fn of(&self, host: &HostName) -> Option<&Command> {
+        match self {
+            Self::Same(command) => Some(command),
+            Self::Each(commands) => commands.get(host),
+        }
+    }
+}
+
 /// What is run, and how.
 #[derive(Debug, Clone)]
 pub struct RunOrder {
-    /// The command.
-    pub command: Command,
+    /// The commands.
+    pub commands: Commands,
     /// What it reads.
     pub stdin: Stdin,
     /// As whom.
@@ -34,20 +53,23 @@ pub struct RunOrder {
 
 /// Runs it on all hosts.
 pub async fn run(field: &Field, visits: Vec<Visit>, order: RunOrder) -> Vec<Answer<Said>> {
-    everywhere(field, visits, order).await
+    everywhere(field, visits, order).await.into_iter().map(Answer::flatten).collect()
 }
 
 #[async_trait]
 impl Work for RunOrder {
-    type Value = Said;
+    type Value = Option<Said>;
     const STAGE: Stage = Stage::Run;
 
-    async fn on(&self, guest: &Guest<'_>) -> Result<(HostOutcome, Said), SshError> {
+    async fn on(&self, guest: &Guest<'_>) -> Result<(HostOutcome, Option<Said>), SshError> {
+        let Some(command) = self.commands.of(&guest.visit.host.name) else {
+            return Ok((HostOutcome::Skipped("there is nothing for it".to_owned()), None));
+        };
         let mut exec = Exec {
             stdin: self.stdin.clone(),
             privilege: self.privilege.clone(),
             idle: self.idle,
-            ..Exec::new(self.command.clone(), self.wall, self.max_output)
+            ..Exec::new(command.clone(), self.wall, self.max_output)
         };
         let teller = self.stream.then(|| Arc::new(Teller::new(guest)));
         exec.hearing =
@@ -57,7 +79,7 @@ impl Work for RunOrder {
             teller.finish();
         }
         let said = said(result?);
-        Ok((said.exit.outcome(), said))
+        Ok((said.exit.outcome(), Some(said)))
     }
 }
 

@@ -1,4 +1,5 @@
-//! `push --template` from the command line to OpenSSH's sshd: which values a template has, and where they come from.
+//! `--template` of `push` and `run` from the command line to OpenSSH's sshd: which values a template has, where they come from,
+//! and that all are rendered before anything is done.
 
 use std::fs;
 use std::process::Command;
@@ -77,4 +78,40 @@ fn a_template_has_the_inventorys_values_and_those_of_the_command_line_over_them(
         let place = format!("script.hbs:{line}");
         assert!(answer.code == 1 && answer.err.contains(&place), "{name}: {}{}", answer.out, answer.err);
     }
+}
+
+#[test]
+fn a_script_is_rendered_for_each_host_and_its_values_stay_words() {
+    let fleet = Fleet::new();
+    let script = "set -eu\nprintf '%s|' {{host}} {{word}} \"$@\"; cat; echo\n";
+    let script = fleet.keys.write("job.hbs", script).display().to_string();
+    let stdin = fleet.keys.write("stdin", "read").display().to_string();
+    let words = ["run", "--script", &script, "--template", "-e", "word=a'b; echo $HOME"];
+    let own = |host: &str, then: &str| format!("-- {host}\n  {host}|a'b; echo $HOME|c d|{then}\n");
+    for (way, then) in [(&[][..], ""), (&["--stdin", &stdin][..], "read")] {
+        let answer = fleet.ask(&[&words[..], way, &["-l", "web", "--", "c d"]].concat());
+        assert_eq!(answer.code, 0, "{}{}", answer.out, answer.err);
+        assert_eq!(answer.out, own("web-1", then) + &own("web-2", then), "{way:?}");
+    }
+
+    // What one host lacks nobody begins: the file says who has run it.
+    let text = fs::read_to_string(&fleet.inventory).unwrap();
+    let text = text.replacen("groups: [web],", "groups: [web], vars: {own: x},", 1);
+    fs::write(&fleet.inventory, text).unwrap();
+    let trace = fleet.keys.path("trace");
+    let made = format!("echo {{{{own}}}} >>'{}'\n", trace.display());
+    fs::write(&script, format!("\n{made}")).unwrap();
+    let answer = fleet.ask(&["run", "-l", "web", "--script", &script, "--template"]);
+    assert_eq!(answer.code, 1, "{}", answer.out);
+    assert!(answer.err.contains("job.hbs:2") && answer.err.contains("for host web-2"), "{}", answer.err);
+    assert!(!trace.exists());
+    assert_eq!(fleet.ask(&["run", "-l", "web-1", "--script", &script, "--template"]).code, 0);
+    assert_eq!(fs::read_to_string(&trace).unwrap(), "x\n");
+
+    fs::write(&script, "echo \"{{host}}\"\n").unwrap();
+    let answer = fleet.ask(&["run", "-l", "web", "--script", &script, "--template"]);
+    assert!(answer.code == 1 && answer.err.contains("job.hbs:1"), "{}", answer.err);
+    // A command has no file to be a template, and a value no template.
+    assert_eq!(fleet.ask(&["run", "-l", "web", "--template", "--", "true"]).code, 64);
+    assert_eq!(fleet.ask(&["run", "-l", "web", "--script", &script, "-e", "word=a"]).code, 64);
 }
