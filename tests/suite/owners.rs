@@ -64,7 +64,7 @@ fn told(case: &Path, form: RouteForm) -> String {
     let choice = choose(&facts, &target, Persist::Auto);
     let target = target.kept_by(choice.owner);
     let mut out = format!("owner: {}\n", choice.owner.map_or("none", |owner| owner.word()));
-    let all = choice.findings.into_iter().chain(findings(&facts, &target));
+    let all = choice.findings.into_iter().chain(findings(&facts, &target, target.mac.as_slice()));
     for found in all {
         writeln!(out, "{:?}: {}; {}; {}", found.severity, found.what, found.why, found.fix).unwrap();
     }

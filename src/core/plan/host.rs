@@ -6,7 +6,7 @@ use super::route::{FileChange, HostChanges, HostObstacle, RouteChange, RoutePart
 use super::targets::Target;
 use super::{Code, Finding, HostPlan, Op, Other, RouteTarget, Step, compat, numbers, owner, route};
 use crate::core::inventory::HostDesired;
-use crate::core::model::EniId;
+use crate::core::model::{EniId, MacAddr};
 use crate::core::observed::{Facts, Observation};
 use crate::core::template::Templates;
 
@@ -44,15 +44,16 @@ pub(super) fn steps(
     host.findings.extend(numbers::settle(facts, &mut targets));
     // The main table can lead to the internet through one of them: before that one is done, no other can be proven.
     targets.sort_by_key(|target| !leads_out(facts, &target.route));
+    let ours: Vec<MacAddr> = targets.iter().filter_map(|target| target.route.mac).collect();
     let (mut seen, mut steps, mut refused) = (facts.clone(), Vec::new(), false);
     for target in targets {
         let choice = owner::choose(&seen, &target.route, desired.route.persist);
-        host.findings.extend(choice.findings.into_iter().map(Finding::of_host));
+        tell(host, choice.findings);
         let route = target.route.kept_by(choice.owner);
-        host.findings.extend(compat::findings(&seen, &route).into_iter().map(Finding::of_host));
+        tell(host, compat::findings(&seen, &route, &ours));
         match route::host_changes(&seen, &route, templates) {
             Ok(changes) => {
-                host.findings.extend(changes.warnings.iter().cloned().map(Finding::of_host));
+                tell(host, changes.warnings.clone());
                 if !changes.is_empty() {
                     seen = after(&seen, &route, &changes.files);
                     let new = |it: &RouteChange| it.part == RoutePart::Rule && it.line.starts_with('+');
@@ -77,6 +78,15 @@ pub(super) fn steps(
         steps.clear();
     }
     Ok(steps)
+}
+
+/// What is found for each of several routes is said once.
+fn tell(host: &mut HostPlan, found: Vec<Finding>) {
+    for finding in found.into_iter().map(Finding::of_host) {
+        if !host.findings.contains(&finding) {
+            host.findings.push(finding);
+        }
+    }
 }
 
 /// An obstacle to one route among several, which is in the way of its numbers and not of the host.

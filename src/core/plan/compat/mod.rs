@@ -10,12 +10,12 @@ mod services;
 pub(super) mod tests;
 
 use super::{Finding, RouteTarget};
-use crate::core::model::IfName;
+use crate::core::model::{IfName, MacAddr};
 use crate::core::observed::Facts;
 
-/// Everything that was found. A host about whose system nothing is known gives nothing.
+/// Everything that was found. `ours` are the interfaces that get a route, this one and others. A host about whose system nothing is known gives nothing.
 #[must_use]
-pub fn findings(facts: &Facts, target: &RouteTarget) -> Vec<Finding> {
+pub fn findings(facts: &Facts, target: &RouteTarget, ours: &[MacAddr]) -> Vec<Finding> {
     let primary = facts.addresses.iter().find(|address| address.net.addr() == target.primary_ip);
     let dev = primary.map(|primary| &primary.dev);
     let mut found = Vec::new();
@@ -25,7 +25,7 @@ pub fn findings(facts: &Facts, target: &RouteTarget) -> Vec<Finding> {
     others::who_writes_the_network(facts, target, &mut found);
     others::kernel(facts, target, &mut found);
     others::room(facts, &mut found);
-    others::second_way_out(facts, target, dev, &mut found);
+    others::second_way_out(facts, dev, ours, &mut found);
     form::documented(facts, target, primary, &mut found);
     found
 }

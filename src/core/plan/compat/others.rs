@@ -1,7 +1,7 @@
 //! Whoever else writes the host's network, and what the host lacks.
 
 use super::{list, secondary};
-use crate::core::model::{IfName, Owner};
+use crate::core::model::{IfName, MacAddr, Owner};
 use crate::core::observed::Facts;
 use crate::core::observed::facts::MAIN_TABLE;
 use crate::core::plan::{Finding, RouteTarget};
@@ -107,20 +107,21 @@ pub(super) fn room(facts: &Facts, found: &mut Vec<Finding>) {
     }
 }
 
-/// Somebody but the primary has a default route in the main table.
+/// Somebody but the primary has a default route in the main table. What the interfaces of ours have there is the plan's.
 pub(super) fn second_way_out(
     facts: &Facts,
-    target: &RouteTarget,
     dev: Option<&IfName>,
+    ours: &[MacAddr],
     found: &mut Vec<Finding>,
 ) {
-    let ours = secondary(facts, target);
+    let is_ours =
+        |name: &IfName| facts.links.iter().any(|link| link.name == *name && ours.contains(&link.mac));
     let others: Vec<String> = facts
         .routes
         .iter()
         .filter(|route| route.table == MAIN_TABLE && route.destination.prefix_len() == 0)
         .filter_map(|route| route.dev.as_ref())
-        .filter(|name| Some(*name) != dev && Some(*name) != ours)
+        .filter(|name| Some(*name) != dev && !is_ours(name))
         .map(ToString::to_string)
         .collect();
     if !others.is_empty() && dev.is_some() {

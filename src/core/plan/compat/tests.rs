@@ -35,7 +35,7 @@ fn socket(udp: bool, address: Option<[u8; 4]>, port: u16, process: &str) -> Sock
 #[test]
 fn a_plain_host_has_nothing_to_say() {
     let (mut facts, target) = host();
-    assert_eq!(findings(&facts, &target), []);
+    assert_eq!(findings(&facts, &target, &[]), []);
     facts.system.sockets = vec![
         socket(false, None, 22, "sshd"),
         socket(true, None, 68, "dhclient"),
@@ -45,7 +45,7 @@ fn a_plain_host_has_nothing_to_say() {
     facts.system.space = Some(Space { kib: 9_000_000, inodes: Some(100_000) });
     facts.system.conntrack = Some((10, 65536));
     facts.system.services.insert("docker".to_owned(), active());
-    assert_eq!(findings(&facts, &target), []);
+    assert_eq!(findings(&facts, &target, &[]), []);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn everything_that_will_not_go_along_is_said_with_its_remedy() {
     for (words, severity, change) in cases {
         let (mut facts, target) = host();
         change(&mut facts);
-        let found = findings(&facts, &target);
+        let found = findings(&facts, &target, &[]);
         assert_eq!(found.len(), 1, "{words}: {found:#?}");
         assert!(found[0].what.contains(words), "{words}: {found:#?}");
         assert_eq!(found[0].severity, severity);
@@ -120,7 +120,7 @@ fn a_cloud_init_that_is_told_off_writes_nothing() {
     let file =
         ConfigFile { content: Some("network: {config: disabled}\n".to_owned()), mode: 0o644, obstacle: None };
     facts.files.insert("/etc/cloud/cloud.cfg.d/99-network.cfg".to_owned(), file);
-    assert_eq!(findings(&facts, &target), []);
+    assert_eq!(findings(&facts, &target, &[]), []);
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn the_documented_form_says_what_it_costs_and_never_cuts_the_way_that_we_come_by
         facts.system.caller = caller.map(|caller| caller.parse().unwrap());
         target.form = RouteForm::Documented(Documented { prefix: 24, metric: 30_000, connected });
         target.gateway = gateway.into();
-        let found = findings(&facts, &target);
+        let found = findings(&facts, &target, &[]);
         assert_eq!(found.len(), 1, "{found:#?}");
         found[0].severity
     };
@@ -145,4 +145,20 @@ fn the_documented_form_says_what_it_costs_and_never_cuts_the_way_that_we_come_by
     assert_eq!(said(0, Some("172.16.0.30"), own), Severity::Refusal);
     assert_eq!(said(30_000, Some("172.16.0.30"), own), Severity::Warning);
     assert_eq!(said(30_000, Some("172.16.1.30"), other), Severity::Refusal);
+}
+
+#[test]
+fn a_default_route_by_an_interface_of_ours_is_the_plans() {
+    let (mut facts, target) = host();
+    let mut link = facts.links[0].clone();
+    (link.name, link.mac) = ("eth7".parse().unwrap(), MacAddr([0, 0x16, 0x3e, 0, 0, 7]));
+    let mut route = facts.routes.iter().find(|route| route.table == 254).unwrap().clone();
+    (route.destination, route.dev, route.metric) = (Default::default(), Some(link.name.clone()), 30_000);
+    let mac = link.mac;
+    facts.links.push(link);
+    facts.routes.push(route);
+    let found = findings(&facts, &target, &[]);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].what.contains("a default route by eth7"), "{found:#?}");
+    assert_eq!(findings(&facts, &target, &[mac]), []);
 }
