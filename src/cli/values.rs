@@ -1,4 +1,6 @@
 //! Templates of the user for each host: which values they have, and where these come from.
+//!
+//! Must never give a text for some hosts only: what one of them lacks is an error before anything is done.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

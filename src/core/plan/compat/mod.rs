@@ -13,7 +13,8 @@ use super::{Finding, RouteTarget};
 use crate::core::model::{IfName, MacAddr};
 use crate::core::observed::Facts;
 
-/// Everything that was found. `ours` are the interfaces that get a route, this one and others. A host about whose system nothing is known gives nothing.
+/// Everything that was found. `ours` are the interfaces that get a route, this one and others. A host about whose system nothing
+/// is known gives nothing.
 #[must_use]
 pub fn findings(facts: &Facts, target: &RouteTarget, ours: &[MacAddr]) -> Vec<Finding> {
     let primary = facts.addresses.iter().find(|address| address.net.addr() == target.primary_ip);
